@@ -1,0 +1,73 @@
+"""One command line for every recipe: `python recipes/NAME.py [CONFIG.yaml] [--option value ...]`.
+
+Options are dataclass fields (their `metadata["help"]` is what `--help` prints). Values come, later ones winning, from the
+field's default, from the YAML file and from the command line; a name that no dataclass has is an error in both.
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def option(default: Any, help: str, **metadata: Any) -> Any:
+    """A dataclass field with a default and the text that `--help` shows for it."""
+    metadata = {"help": help, **metadata}
+    if isinstance(default, list | dict):
+        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def parse_options(*option_types: type, description: str, argv: list[str] | None = None) -> tuple[Any, ...]:
+    """Read the options of a recipe.
+
+    Args:
+        option_types: dataclasses whose fields are the options; no two may share a field name.
+        description: what `--help` says first; the recipe's docstring.
+        argv: arguments to parse instead of `sys.argv[1:]`.
+
+    Returns:
+        One instance for each dataclass, in the order given.
+
+    Raises:
+        SystemExit: an unknown option, a malformed value or a configuration file that cannot be used; the message
+            names it.
+    """
+    from argparse import RawDescriptionHelpFormatter
+
+    from transformers import HfArgumentParser
+
+    argv = list(sys.argv[1:] if argv is None else argv)
+    usage = "%(prog)s [CONFIG.yaml] [--option value ...]"
+    parser = HfArgumentParser(
+        option_types, description=description, usage=usage, formatter_class=RawDescriptionHelpFormatter
+    )
+    if argv and not argv[0].startswith("-"):
+        config = Path(argv.pop(0))
+        parser.set_defaults(**_read_config(config, parser, option_types))
+    return parser.parse_args_into_dataclasses(argv, look_for_args_file=False)
+
+
+def _read_config(config: Path, parser: Any, option_types: tuple[type, ...]) -> dict[str, Any]:
+    if not config.is_file():
+        parser.error(f"configuration file {config} does not exist")
+    try:
+        values = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        parser.error(f"configuration file {config} is not valid YAML: {error}")
+    if not isinstance(values, dict):
+        parser.error(f"configuration file {config} must hold a mapping of option names to values")
+    known = {field.name for option_type in option_types for field in dataclasses.fields(option_type) if field.init}
+    if unknown := sorted(set(values) - known):
+        parser.error(f"configuration file {config} holds unknown options: {', '.join(map(str, unknown))}")
+    return values
+
+
+def write_options(path: str | Path, *options: Any) -> None:
+    """Write resolved options as a YAML file that the same recipe accepts as its configuration."""
+    values = {name: value for each in options for name, value in dataclasses.asdict(each).items()}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
