@@ -1,7 +1,7 @@
 """One command line for every recipe: `python recipes/NAME.py [CONFIG.yaml] [--option value ...]`.
 
-Options are dataclass fields (their `metadata["help"]` is what `--help` prints). Values come, later ones winning, from the
-field's default, from the YAML file and from the command line; a name that no dataclass has is an error in both.
+Options are dataclass fields (their `metadata["help"]` is what `--help` prints). Values come, later ones winning, from
+the field's default, from the YAML file and from the command line; a name that no dataclass has is an error in both.
 """
 
 import dataclasses
