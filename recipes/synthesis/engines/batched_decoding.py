@@ -1,0 +1,207 @@
+"""Decoding in one batch that rows leave when they end, over prompts that share what they begin with."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from transformers import DynamicCache
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@dataclass
+class Row:
+    """One prompt `prefix + span + suffix` and its growing response.
+
+    Attributes:
+        index: the caller's own number for it.
+        span, suffix: token ids; the prefix is the decoder's.
+        uniforms: (max_new_tokens,) numbers in [0, 1) that its draws are made with; None for greedy decoding.
+        response: the token ids so far, without the one that ends it.
+        last: the token that the next step starts from.
+        finish_reason: `stop` or `length` once it has ended.
+    """
+
+    index: int
+    span: tuple[int, ...]
+    suffix: tuple[int, ...]
+    uniforms: np.ndarray | None = None
+    response: list[int] = field(default_factory=list)
+    last: int = 0
+    finish_reason: str | None = None
+
+
+@dataclass
+class _Columns:
+    """Keys and values of several rows side by side.
+
+    Attributes:
+        layers: for each layer, keys and values, (rows, heads, columns, head size).
+        mask: (rows, columns), true where a column holds a token of the row.
+        position: (rows,), the position of the row's next token.
+    """
+
+    layers: list[tuple[torch.Tensor, torch.Tensor]]
+    mask: torch.Tensor
+    position: torch.Tensor
+
+    def select(self, rows: list[int]) -> "_Columns":
+        """Some of the rows, in the order given, without the leading columns that none of them uses."""
+        index = torch.tensor(rows, device=self.mask.device)
+        mask = self.mask[index]
+        first = int(mask.any(dim=0).int().argmax())
+        layers = [(keys[index, :, first:], values[index, :, first:]) for keys, values in self.layers]
+        return _Columns(layers, mask[:, first:], self.position[index])
+
+    def join(self, other: "_Columns") -> "_Columns":
+        """The rows of both, their last columns aligned."""
+        width = max(self.mask.shape[1], other.mask.shape[1])
+        layers = [
+            tuple(torch.cat([_pad(states, width) for states in pair]) for pair in zip(one, two, strict=True))
+            for one, two in zip(self.layers, other.layers, strict=True)
+        ]
+        masks = [torch.nn.functional.pad(each.mask, (width - each.mask.shape[1], 0)) for each in (self, other)]
+        return _Columns(layers, torch.cat(masks), torch.cat([self.position, other.position]))
+
+
+class SharedPrefixDecoder:
+    """Generates responses for prompts `prefix + span + suffix`, all with the same prefix.
+
+    The prefix runs through the model once, each distinct span once, and only the suffixes once for each row. Rows that
+    end leave the batch and others take their places, a quarter of the batch at a time. What a row draws depends on its
+    own logits and its own `uniforms`; which rows stand beside it changes the logits by no more than rounding.
+
+    Args:
+        model: any causal LM of Transformers whose cache holds keys and values.
+        prefix: token ids, at least one.
+        end_token_ids: the tokens that end a response.
+        batch_size: rows in flight.
+        max_new_tokens: a response is cut there.
+        temperature, top_p: of the draws; a temperature of 0 is greedy decoding.
+
+    Raises:
+        ValueError: the model keeps a recurrent state, which prompts cannot share.
+    """
+
+    def __init__(
+        self,
+        model: "PreTrainedModel",
+        prefix: list[int],
+        end_token_ids: list[int],
+        batch_size: int,
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+    ) -> None:
+        if getattr(model, "_is_stateful", False):
+            raise ValueError(
+                f"{type(model).__name__} keeps a recurrent state that prompts cannot share: serve it, and give its URL"
+            )
+        self.model, self.end_token_ids = model, set(end_token_ids)
+        self.batch_size, self.max_new_tokens = batch_size, max_new_tokens
+        self.temperature, self.top_p = temperature, top_p
+        with torch.inference_mode():
+            empty = torch.empty(1, 0, dtype=torch.bool, device=model.device)
+            start = torch.zeros(1, dtype=torch.long, device=model.device)
+            self._prefix, _ = self._extend(_Columns([], empty, start), [prefix])
+
+    @torch.inference_mode()
+    def decode(self, rows: list[Row]) -> Iterator[Row]:
+        """Complete the rows; yields each as it ends. The order of work depends on the rows alone."""
+        waiting = deque(sorted(rows, key=lambda row: (-len(row.span), row.span, -len(row.suffix), row.index)))
+        spans: dict[tuple[int, ...], int] = {}
+        batch: list[Row] = []
+        columns = trunks = None
+        while batch or waiting:
+            live = [place for place, row in enumerate(batch) if row.finish_reason is None]
+            if 4 * (len(batch) - len(live)) < len(batch):
+                columns, logits = self._extend(columns, [[row.last] for row in batch])
+                yield from self._choose(batch, logits)
+                continue
+            # A quarter has ended: the rest close ranks, and others join them.
+            columns = columns.select(live) if live else None
+            batch = [batch[place] for place in live]
+            while waiting and len(batch) < self.batch_size:
+                if waiting[0].span not in spans:
+                    spans = self._next_spans(waiting)
+                    trunks, _ = self._extend(self._prefix.select([0] * len(spans)), list(map(list, spans)))
+                joining = []
+                while waiting and waiting[0].span in spans and len(batch) + len(joining) < self.batch_size:
+                    joining.append(waiting.popleft())
+                starts = trunks.select([spans[row.span] for row in joining])
+                joined, logits = self._extend(starts, [list(row.suffix) for row in joining])
+                yield from self._choose(joining, logits)
+                columns = columns.join(joined) if columns else joined
+                batch += joining
+
+    def _next_spans(self, waiting: Iterable[Row]) -> dict[tuple[int, ...], int]:
+        """The first distinct spans of those waiting, at most a batch of them, numbered in order."""
+        spans: dict[tuple[int, ...], int] = {}
+        for row in waiting:
+            if row.span not in spans:
+                if len(spans) == self.batch_size:
+                    break
+                spans[row.span] = len(spans)
+        return spans
+
+    def _extend(self, columns: _Columns, tokens: list[list[int]]) -> tuple[_Columns, torch.Tensor]:
+        """Run each row's next tokens through the model, on top of what it has seen.
+
+        Returns:
+            The longer columns, and the logits after each row's last token: (rows, vocabulary), float32.
+        """
+        device = self.model.device
+        width = max(map(len, tokens))
+        input_ids = torch.tensor([[0] * (width - len(each)) + each for each in tokens], device=device)
+        lengths = torch.tensor([len(each) for each in tokens], device=device)
+        steps = torch.arange(width, device=device) - (width - lengths)[:, None]
+        mask = torch.cat([columns.mask, steps >= 0], dim=1)
+        cache = DynamicCache()
+        for number, (keys, values) in enumerate(columns.layers):
+            cache.update(keys, values, number)
+        output = self.model(
+            input_ids=input_ids,
+            attention_mask=mask.long(),
+            position_ids=columns.position[:, None] + steps.clamp(min=0),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        layers = [(layer.keys, layer.values) for layer in cache.layers]
+        return _Columns(layers, mask, columns.position + lengths), output.logits[:, -1].float()
+
+    def _choose(self, rows: list[Row], logits: torch.Tensor) -> Iterator[Row]:
+        """Give each unfinished row its next token; yields the rows that end with it."""
+        for row, token in zip(rows, self._next_tokens(rows, logits).tolist(), strict=True):
+            row.last = token
+            if row.finish_reason is not None:
+                continue
+            if token in self.end_token_ids:
+                row.finish_reason = "stop"
+            else:
+                row.response.append(token)
+                if len(row.response) == self.max_new_tokens:
+                    row.finish_reason = "length"
+            if row.finish_reason is not None:
+                yield row
+
+    def _next_tokens(self, rows: list[Row], logits: torch.Tensor) -> torch.Tensor:
+        if self.temperature == 0:
+            return logits.argmax(dim=-1)
+        uniforms = [row.uniforms[min(len(row.response), self.max_new_tokens - 1)] for row in rows]
+        probabilities = (logits / self.temperature).softmax(dim=-1)
+        ordered, tokens = probabilities.sort(descending=True, stable=True)
+        outside = ordered.cumsum(dim=-1) - ordered >= self.top_p
+        kept = probabilities.masked_fill(outside.gather(1, tokens.argsort(dim=-1)), 0)
+        # In the order of the vocabulary, where rounding cannot swap two tokens that are nearly as probable.
+        reached = kept.cumsum(dim=-1, dtype=torch.float64)
+        drawn = torch.tensor(uniforms, dtype=torch.float64, device=reached.device)[:, None]
+        return torch.searchsorted(reached, drawn * reached[:, -1:], right=True)[:, 0]
+
+
+def _pad(states: torch.Tensor, width: int) -> torch.Tensor:
+    return torch.nn.functional.pad(states, (0, 0, width - states.shape[2], 0))
