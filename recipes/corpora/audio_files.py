@@ -1,0 +1,83 @@
+"""Finding recordings below a corpus' folder and reading their lengths from their headers."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".opus")
+
+
+class AudioFiles:
+    """The recordings in some folders; each folder is listed once, which network file systems need.
+
+    Args:
+        folders: where recordings may lie, best first; those that are not there are passed over.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = [folder for folder in dict.fromkeys(folders) if folder.is_dir()] or list(folders[:1])
+        self._names: dict[Path, frozenset[str]] = {}
+
+    def find(self, names: Iterable[str]) -> Path | None:
+        """The first recording that exists: each name in each folder, as it is and with every audio suffix."""
+        for name in names:
+            for folder in self.folders:
+                parent = (folder / name).parent
+                if not (listing := self._listing(parent)):
+                    continue
+                for variant in with_suffixes(os.path.basename(name)):
+                    if variant in listing:
+                        return parent / variant
+        return None
+
+    def expected(self, name: str) -> Path:
+        """Where a recording would lie if it were there."""
+        return self.folders[0] / with_suffixes(name)[0]
+
+    def _listing(self, folder: Path) -> frozenset[str]:
+        if folder not in self._names:
+            try:
+                self._names[folder] = frozenset(os.listdir(folder))
+            except (FileNotFoundError, NotADirectoryError):
+                self._names[folder] = frozenset()
+        return self._names[folder]
+
+
+def with_suffixes(name: str) -> list[str]:
+    """A file name as it is, then with the other audio suffixes (many copies of corpora are converted)."""
+    stem, suffix = os.path.splitext(name)
+    if suffix.lower() not in SUFFIXES:
+        return [name + other for other in SUFFIXES]
+    return [name, *(stem + other for other in SUFFIXES if other != suffix)]
+
+
+def state_of(folders: Iterable[Path]) -> str:
+    """A digest of the names, sizes and modification times of the files in folders; any change changes it."""
+    total = 0
+    for folder in folders:
+        try:
+            entries = os.scandir(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        with entries:
+            for entry in entries:
+                try:
+                    status = entry.stat()
+                except OSError:  # a dangling link; its name still counts
+                    status = os.stat_result([0] * 10)
+                state = f"{entry.path}\0{status.st_size}\0{status.st_mtime_ns}"
+                # A sum does not depend on the order in which the entries come, and holds no list of them.
+                total += int.from_bytes(hashlib.blake2b(state.encode("utf-8", "surrogateescape")).digest()[:16], "big")
+    return f"{total % (1 << 128):032x}"
+
+
+def seconds_in(path: Path) -> float | None:
+    """The length of a recording in seconds from its header; None where it cannot be read or holds no sample."""
+    import soundfile
+
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.LibsndfileError, OSError):
+        return None
+    return info.frames / info.samplerate if info.frames > 0 else None
