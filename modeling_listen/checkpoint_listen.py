@@ -1,0 +1,341 @@
+# Copyright 2026 The LISTEN team. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Checkpoints of LISTEN: the adapter's tensors, and the names of the backbones that hold all others.
+
+The backbones are frozen, so a checkpoint that repeats them is a copy of what their repositories hold. By default
+`save_pretrained` writes the adapter alone, and `from_pretrained` puts encoder, adapter and language model together;
+`include_backbones=True` writes a self-contained folder. No weight is ever left at random.
+"""
+
+import json
+import os
+from typing import Any
+
+import torch
+from huggingface_hub.errors import EntryNotFoundError
+from safetensors import safe_open
+from transformers import AutoConfig, GenerationConfig, PreTrainedConfig, PreTrainedModel
+from transformers.utils import cached_file, logging
+
+from .configuration_listen import ListenAdapterConfig, ListenConfig
+
+logger = logging.get_logger(__name__)
+
+WEIGHTS = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
+ADAPTER_PREFIX = "model.adapter."
+# Names of a backbone's tensors in its own repository -> names in LISTEN; the first match wins.
+AUDIO_PREFIXES = {"model.encoder.": "model.audio_tower.", "encoder.": "model.audio_tower."}
+TEXT_PREFIXES = {
+    "model.language_model.": "model.language_model.",
+    "language_model.model.": "model.language_model.",
+    "language_model.lm_head.": "lm_head.",
+    "lm_head.": "lm_head.",
+    "model.": "model.language_model.",
+    "": "model.language_model.",
+}
+# What a caller may pass to find a repository, as opposed to what builds the model.
+HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "proxies", "token")
+
+
+def _file(repository: str, name: str, revision: str | None, **hub: Any) -> str | None:
+    """Path of a repository's file, fetched where it is not at hand; None where the repository has no such file."""
+    try:
+        return cached_file(repository, name, revision=revision, _raise_exceptions_for_missing_entries=False, **hub)
+    except EntryNotFoundError:
+        return None
+
+
+def open_weights(repository: str, revision: str | None = None, **hub: Any) -> dict[str, Any]:
+    """All tensors of a repository or folder, unread until they are used.
+
+    Args:
+        repository: Hub id or folder holding safetensors weights.
+        revision: branch, tag or commit on the Hub.
+
+    Returns:
+        Tensor name -> lazy slice of the file that holds it.
+
+    Raises:
+        OSError: there are no such weights; the message names the repository.
+    """
+    if index := _file(repository, WEIGHTS_INDEX, revision, **hub):
+        with open(index, encoding="utf-8") as file:
+            shards = sorted(set(json.load(file)["weight_map"].values()))
+    else:
+        shards = [WEIGHTS]
+    tensors = {}
+    for shard in shards:
+        path = _file(repository, shard, revision, **hub)
+        if path is None:
+            raise OSError(f"{repository} has no {shard}: LISTEN reads safetensors weights only")
+        weights = safe_open(path, framework="pt")
+        tensors |= {name: weights.get_slice(name) for name in weights.keys()}  # noqa: SIM118
+    return tensors
+
+
+def _renamed(tensors: dict[str, Any], prefixes: dict[str, str]) -> dict[str, Any]:
+    renamed = {}
+    for name, tensor in tensors.items():
+        for prefix, new_prefix in prefixes.items():
+            if name.startswith(prefix):
+                renamed[new_prefix + name.removeprefix(prefix)] = tensor
+                break
+    return renamed
+
+
+def backbone_configs(
+    audio_model: str, text_model: str, audio_revision: str | None, text_revision: str | None, **hub: Any
+) -> tuple[PreTrainedConfig, PreTrainedConfig]:
+    """Configurations of both backbones.
+
+    Raises:
+        ValueError: the audio model is not a Whisper.
+        OSError: a repository or folder that cannot be read; the message names it.
+    """
+    audio_config = AutoConfig.from_pretrained(audio_model, revision=audio_revision, **hub)
+    if audio_config.model_type != "whisper":
+        raise ValueError(f"{audio_model} is a {audio_config.model_type} model; the audio encoder must be a Whisper")
+    text_config = AutoConfig.from_pretrained(text_model, revision=text_revision, **hub).get_text_config()
+    for config in (audio_config, text_config):
+        config.name_or_path = ""  # no path of this machine goes into a checkpoint; audio_model_id and text_model_id do
+    return audio_config, text_config
+
+
+class AdapterCheckpointMixin:
+    """Saving and loading of a model most of whose weights live elsewhere."""
+
+    @classmethod
+    def from_backbones(
+        cls,
+        audio_model: str | os.PathLike,
+        text_model: str | os.PathLike,
+        *,
+        audio_revision: str | None = None,
+        text_revision: str | None = None,
+        audio_token_id: int | None = None,
+        **options: Any,
+    ) -> "PreTrainedModel":
+        """Compose a model from two repositories, with a new adapter between them.
+
+        Args:
+            audio_model: Hub id or folder of a Whisper of any size; its encoder is used.
+            text_model: Hub id or folder of a causal language model.
+            audio_revision, text_revision: their revisions on the Hub.
+            audio_token_id: placeholder of the audio span; the one that `ListenProcessor.from_backbones` chooses when
+                left out.
+            options: fields of [`ListenAdapterConfig`], and anything that `from_pretrained` takes (`dtype`,
+                `device_map`, `quantization_config`, `attn_implementation`, `token`, ...).
+
+        Raises:
+            OSError, ValueError: a backbone that cannot be read or used; the message names it.
+        """
+        from .processing_listen import choose_audio_token, load_tokenizer
+
+        hub = {name: options.pop(name) for name in HUB_OPTIONS if name in options}
+        fields = set(ListenAdapterConfig.__dataclass_fields__) - set(PreTrainedConfig.__dataclass_fields__)
+        adapter_options = {name: options.pop(name) for name in list(options) if name in fields}
+        audio_model, text_model = _identify(audio_model), _identify(text_model)
+        audio_config, text_config = backbone_configs(audio_model, text_model, audio_revision, text_revision, **hub)
+        if audio_token_id is None:
+            _, audio_token_id = choose_audio_token(load_tokenizer(text_model, text_revision, **hub))
+        config = ListenConfig(
+            audio_config=audio_config,
+            text_config=text_config,
+            adapter_config=ListenAdapterConfig(**adapter_options),
+            audio_token_id=audio_token_id,
+            audio_model_id=audio_model,
+            audio_model_revision=audio_revision,
+            text_model_id=text_model,
+            text_model_revision=text_revision,
+        )
+        return cls._assemble(config, None, hub, options)[0]
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike | None,
+        *args: Any,
+        config: PreTrainedConfig | None = None,
+        audio_model_id: str | None = None,
+        text_model_id: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Load a checkpoint; one of the adapter alone fetches the backbones from their own repositories.
+
+        Args:
+            pretrained_model_name_or_path: Hub id or folder.
+            audio_model_id, text_model_id: where the backbones are, if not where the checkpoint says.
+            options: those of `PreTrainedModel.from_pretrained`.
+
+        Raises:
+            OSError: a checkpoint or backbone that cannot be read; the message names it.
+            ValueError: a backbone whose weights do not fit the checkpoint.
+        """
+        source = pretrained_model_name_or_path
+        if source is None or options.get("state_dict") is not None:
+            return super().from_pretrained(source, *args, config=config, **options)
+        source = os.fspath(source)
+        revision, subfolder = options.get("revision"), options.get("subfolder", "")
+        hub = {name: options[name] for name in HUB_OPTIONS if name in options}
+        if not isinstance(config, PreTrainedConfig):
+            config = cls.config_class.from_pretrained(config or source, revision=revision, subfolder=subfolder, **hub)
+        if config.text_model_id is None and text_model_id is None:
+            return super().from_pretrained(source, *args, config=config, **options)
+
+        checkpoint = open_weights(source, revision, subfolder=subfolder, **hub)
+        if any(not name.startswith(ADAPTER_PREFIX) for name in checkpoint):
+            wanted = options.pop("output_loading_info", False)
+            model, info = super().from_pretrained(
+                source, *args, config=config, output_loading_info=True, **_quantizable(options)
+            )
+            _check_complete(config, info)
+            return (model, info) if wanted else model
+        config.audio_model_id = audio_model_id or _resolve(config.audio_model_id, source)
+        config.text_model_id = text_model_id or _resolve(config.text_model_id, source)
+        for name in (*HUB_OPTIONS, "revision", "subfolder"):
+            options.pop(name, None)
+        wanted = options.pop("output_loading_info", False)
+        model, info = cls._assemble(config, checkpoint, hub, options)
+        if path := _file(source, "generation_config.json", revision, subfolder=subfolder, **hub):
+            model.generation_config = GenerationConfig.from_pretrained(os.path.dirname(path))
+        model.name_or_path = model.config._name_or_path = source
+        return (model, info) if wanted else model
+
+    @classmethod
+    def _assemble(
+        cls, config: ListenConfig, adapter: dict[str, Any] | None, hub: dict[str, Any], options: dict[str, Any]
+    ) -> tuple[PreTrainedModel, dict[str, Any]]:
+        """Put encoder, adapter and language model together, a new adapter where none is given; and what was loaded."""
+        weights = {}
+        for role, prefixes in (("audio", AUDIO_PREFIXES), ("text", TEXT_PREFIXES)):
+            repository = getattr(config, f"{role}_model_id")
+            revision = getattr(config, f"{role}_model_revision")
+            try:
+                weights |= _renamed(open_weights(repository, revision, **hub), prefixes)
+            except OSError as error:
+                raise OSError(
+                    f"cannot read the {role} backbone {repository!r} of this checkpoint; pass {role}_model_id=... to "
+                    f"from_pretrained if it is elsewhere. {error}"
+                ) from error
+        if adapter is None:
+            adapter = _new_adapter(cls, config)
+        weights |= adapter
+        if options.get("dtype", "auto") in (None, "auto"):
+            options["dtype"] = config.text_config.dtype or torch.float32
+        model, info = super().from_pretrained(
+            None, config=config, state_dict=weights, output_loading_info=True, **_quantizable(options)
+        )
+        _check_complete(config, info)
+        if (generation := _text_generation_config(config, hub)) is not None:
+            model.generation_config = generation
+        return model, info
+
+    def save_pretrained(
+        self, save_directory: str | os.PathLike, *args: Any, include_backbones: bool | None = None, **options: Any
+    ) -> None:
+        """Save the adapter, and the backbones' names; or everything.
+
+        Args:
+            save_directory: folder to write to.
+            include_backbones: write a self-contained folder; the default does so only where the model was not made
+                from backbones that a loader can find again. Backbone weights that you changed are saved by `True`
+                alone.
+            options: those of `PreTrainedModel.save_pretrained`.
+        """
+        config = self.config
+        if include_backbones is None:
+            include_backbones = config.text_model_id is None
+        elif not include_backbones and config.text_model_id is None:
+            raise ValueError("this model names no backbones, so an adapter alone could not be loaded again")
+        touched = ("audio_model_id", "text_model_id", "quantization_config")
+        kept = {name: getattr(config, name) for name in touched if hasattr(config, name)}
+        self._keys_to_ignore_on_save = None
+        try:
+            config.audio_model_id = _relative(config.audio_model_id, save_directory)
+            config.text_model_id = _relative(config.text_model_id, save_directory)
+            if not include_backbones:
+                self._keys_to_ignore_on_save = {
+                    name for name in self.state_dict() if not name.startswith(ADAPTER_PREFIX)
+                }
+                if "quantization_config" in kept:  # the adapter itself is never quantized
+                    del config.quantization_config
+            super().save_pretrained(save_directory, *args, **options)
+        finally:
+            for name, value in kept.items():
+                setattr(config, name, value)
+
+
+def _identify(repository: str | os.PathLike) -> str:
+    repository = os.fspath(repository)
+    return os.path.abspath(repository) if os.path.isdir(repository) else repository
+
+
+def _resolve(repository: str, checkpoint: str) -> str:
+    """A path that begins with "." is relative to the checkpoint; all else is a folder or Hub id as it stands."""
+    if repository.startswith("."):
+        return os.path.normpath(os.path.join(os.path.abspath(checkpoint), repository))
+    return repository
+
+
+def _relative(repository: str | None, save_directory: str | os.PathLike) -> str | None:
+    """Folders are written relative to the checkpoint, so that both can move together."""
+    if repository is None or not os.path.isabs(repository):
+        return repository
+    path = os.path.relpath(repository, os.path.abspath(save_directory))
+    return path if path.startswith(".") else os.path.join(".", path)
+
+
+def _new_adapter(cls: type, config: ListenConfig) -> dict[str, torch.Tensor]:
+    from .modeling_listen import ListenAdapter
+
+    adapter = ListenAdapter(config.adapter_config)
+    return {ADAPTER_PREFIX + name: tensor for name, tensor in adapter.state_dict().items()}
+
+
+def _quantizable(options: dict[str, Any]) -> dict[str, Any]:
+    """Keep the adapter, the encoder and the head out of bitsandbytes' reach."""
+    quantization = options.get("quantization_config")
+    if hasattr(quantization, "llm_int8_skip_modules") and quantization.llm_int8_skip_modules is None:
+        quantization.llm_int8_skip_modules = ["lm_head", "model.adapter", "model.audio_tower"]
+    return options
+
+
+def _check_complete(config: ListenConfig, info: dict[str, Any]) -> None:
+    """Refuse a model any of whose weights the loader had to invent."""
+    unused_head = [name for name in info["unexpected_keys"] if name.startswith(("lm_head.", ADAPTER_PREFIX))]
+    for problem, found in (
+        ("missing", info["missing_keys"]),
+        ("of another shape", info["mismatched_keys"]),
+        ("without a place in the model", unused_head),
+    ):
+        if names := sorted(map(str, found)):
+            owners = {
+                "model.audio_tower.": config.audio_model_id,
+                ADAPTER_PREFIX: "the checkpoint",
+                "": config.text_model_id,
+            }
+            owner = next(owner for prefix, owner in owners.items() if names[0].strip("('").startswith(prefix))
+            raise ValueError(
+                f"{len(names)} weights that should come from {owner} are {problem}: "
+                f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+            )
+
+
+def _text_generation_config(config: ListenConfig, hub: dict[str, Any]) -> GenerationConfig | None:
+    try:
+        return GenerationConfig.from_pretrained(config.text_model_id, revision=config.text_model_revision, **hub)
+    except OSError:  # a language model without one
+        return None

@@ -1,0 +1,472 @@
+# Copyright 2026 The LISTEN team. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""LISTEN: a frozen Whisper encoder and a frozen language model joined by one trainable adapter."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModel, GenerationMixin, PreTrainedModel
+from transformers import initialization as init
+from transformers.activations import ACT2FN
+from transformers.cache_utils import Cache
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, CausalLMOutputWithPast
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, slice_logits_to_keep
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, can_return_tuple, torch_compilable_check
+from transformers.utils.output_capturing import maybe_install_capturing_hooks
+
+from .checkpoint_listen import AdapterCheckpointMixin
+from .configuration_listen import ListenAdapterConfig, ListenConfig
+
+
+def eager_attention_forward(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Plain attention: `(batch, heads, queries, head_dim)` in, `(batch, queries, heads, head_dim)` and weights out."""
+    weights = torch.matmul(query, key.transpose(2, 3)) * scaling
+    if attention_mask is not None:
+        weights = weights + attention_mask
+    weights = nn.functional.softmax(weights, dim=-1, dtype=torch.float32).to(query.dtype)
+    weights = nn.functional.dropout(weights, p=dropout, training=module.training)
+    return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
+
+
+class ListenQFormerAttention(nn.Module):
+    """Post-norm attention of the query tokens, to themselves or to the encoder's hidden states."""
+
+    def __init__(self, config: ListenAdapterConfig):
+        super().__init__()
+        self.config = config
+        self.head_dim = config.hidden_size // config.num_attention_heads
+        self.scaling = self.head_dim**-0.5
+        self.attention_dropout = config.dropout
+        self.is_causal = False
+        self.q_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.k_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.v_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.o_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(self, hidden_states: torch.Tensor, context: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        """Attend from `hidden_states` `(batch, queries, hidden)` to `context` `(batch, frames, hidden)`."""
+        # (batch, positions, hidden) -> (batch, heads, positions, head_dim)
+        heads = (-1, self.config.num_attention_heads, self.head_dim)
+        query = self.q_proj(hidden_states).unflatten(-1, heads[1:]).transpose(1, 2)
+        key = self.k_proj(context).unflatten(-1, heads[1:]).transpose(1, 2)
+        value = self.v_proj(context).unflatten(-1, heads[1:]).transpose(1, 2)
+
+        attention: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
+            self.config._attn_implementation, eager_attention_forward
+        )
+        attended, _ = attention(
+            self,
+            query,
+            key,
+            value,
+            None,
+            scaling=self.scaling,
+            dropout=self.attention_dropout if self.training else 0.0,
+            **kwargs,
+        )
+        attended = self.o_proj(attended.flatten(2).contiguous())
+        return self.layer_norm(hidden_states + self.dropout(attended))
+
+
+class ListenQFormerLayer(GradientCheckpointingLayer):
+    """BERT's layer with cross-attention: self-attention, cross-attention, feed-forward, each post-norm."""
+
+    def __init__(self, config: ListenAdapterConfig):
+        super().__init__()
+        self.self_attn = ListenQFormerAttention(config)
+        self.cross_attn = ListenQFormerAttention(config)
+        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.activation = ACT2FN[config.hidden_act]
+        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(self, hidden_states: torch.Tensor, context: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        """Refine query tokens `(batch, queries, hidden)` with `context` `(batch, frames, hidden)`."""
+        hidden_states = self.self_attn(hidden_states, hidden_states, **kwargs)
+        hidden_states = self.cross_attn(hidden_states, context, **kwargs)
+        fed_forward = self.fc2(self.activation(self.fc1(hidden_states)))
+        return self.layer_norm(hidden_states + self.dropout(fed_forward))
+
+
+class ListenPreTrainedModel(PreTrainedModel):
+    """What LISTEN's modules share: initialisation, and what the attention backends and loaders may do."""
+
+    config: ListenConfig
+    base_model_prefix = "model"
+    input_modalities = ("audio", "text")
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["ListenQFormerLayer"]
+    _skip_keys_device_placement = ["past_key_values"]
+    _supports_flash_attn = True
+    _supports_sdpa = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, ListenAdapter):
+            init.normal_(module.query_tokens)
+            init.zeros_(module.layer_weights)
+
+
+class ListenAdapter(ListenPreTrainedModel):
+    """The only trainable part (paper, section 3.2): what the encoder heard, as embeddings of the language model.
+
+    Each chosen encoder layer has query tokens of its own; one Q-Former, shared by all layers, lets them gather that
+    layer's hidden states; a softmax over layers, learned per query, mixes the results; a layer norm and a linear
+    projection take them to the language model's width.
+    """
+
+    config: ListenAdapterConfig
+    base_model_prefix = "adapter"
+    main_input_name = "hidden_states"
+    input_modalities = ("audio",)
+
+    def __init__(self, config: ListenAdapterConfig):
+        super().__init__(config)
+        num_audio_layers = len(config.audio_layers)
+        self.query_tokens = nn.Parameter(torch.empty(num_audio_layers, config.num_query_tokens, config.hidden_size))
+        self.layers = nn.ModuleList([ListenQFormerLayer(config) for _ in range(config.num_hidden_layers)])
+        self.layer_weights = nn.Parameter(torch.empty(config.num_query_tokens, num_audio_layers))
+        self.norm = nn.LayerNorm(config.hidden_size)
+        self.projection = nn.Linear(config.hidden_size, config.output_size)
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    def forward(self, hidden_states: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        """Turn encoder hidden states into embeddings.
+
+        Args:
+            hidden_states: `(audio_layers, windows, frames, hidden)`, the chosen encoder layers stacked.
+
+        Returns:
+            Embeddings `(windows, queries, output)`.
+        """
+        num_audio_layers, num_windows = hidden_states.shape[:2]
+        # Every layer and window is a row of one batch: (audio_layers * windows, queries | frames, hidden)
+        queries = self.query_tokens[:, None].expand(-1, num_windows, -1, -1).flatten(0, 1)
+        context = hidden_states.flatten(0, 1).to(queries.dtype)
+        for layer in self.layers:
+            queries = layer(queries, context, **kwargs)
+
+        queries = queries.unflatten(0, (num_audio_layers, num_windows))  # (audio_layers, windows, queries, hidden)
+        weights = self.layer_weights.softmax(dim=-1, dtype=torch.float32).to(queries.dtype)  # (queries, audio_layers)
+        mixed = torch.einsum("lwqh,ql->wqh", queries, weights)
+        return self.projection(self.norm(mixed))
+
+    def layer_importance(self) -> dict[int, torch.Tensor]:
+        """The learned weight of each encoder layer for each query token.
+
+        Returns:
+            Encoder layer index -> weights `(queries,)`; for each query they sum to one over the layers.
+        """
+        weights = self.layer_weights.detach().float().softmax(dim=-1)
+        return dict(zip(self.config.audio_layers, weights.unbind(dim=-1), strict=True))
+
+
+@dataclass
+class ListenModelOutputWithPast(BaseModelOutputWithPast):
+    """Output of [`ListenModel`].
+
+    Args:
+        audio_hidden_states: the adapter's embeddings `(windows, queries, hidden)`, where audio was given.
+    """
+
+    audio_hidden_states: torch.FloatTensor | None = None
+
+
+@dataclass
+class ListenCausalLMOutputWithPast(CausalLMOutputWithPast):
+    """Output of [`ListenForConditionalGeneration`].
+
+    Args:
+        audio_hidden_states: the adapter's embeddings `(windows, queries, hidden)`, where audio was given.
+    """
+
+    audio_hidden_states: torch.FloatTensor | None = None
+
+
+class ListenModel(ListenPreTrainedModel):
+    """Encoder, adapter and language model without its head: audio embeddings take the seed's place in the prompt."""
+
+    def __init__(self, config: ListenConfig):
+        super().__init__(config)
+        self.audio_tower = WhisperEncoder._from_config(config.audio_config)
+        self.adapter = ListenAdapter._from_config(config.adapter_config)
+        self.language_model = AutoModel.from_config(config.text_config)
+        # The hooks that read hidden states cannot be installed inside a compiled graph.
+        maybe_install_capturing_hooks(self.audio_tower)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The language model's token embeddings."""
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the language model's token embeddings."""
+        self.language_model.set_input_embeddings(value)
+
+    @can_return_tuple
+    def get_audio_features(
+        self, input_features: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encode audio windows as embeddings of the language model.
+
+        Args:
+            input_features: log-mel spectrograms `(windows, mel_bins, frames)`, the length that the encoder was made
+                for (30 s for Whisper).
+
+        Returns:
+            `last_hidden_state`, the encoder's `(windows, frames / 2, hidden)`, and `pooler_output`, the adapter's
+            embeddings `(windows, queries, hidden)`.
+
+        Raises:
+            ValueError: a window of another length.
+        """
+        audio_layers = list(self.config.adapter_config.audio_layers)
+        wanted = kwargs.pop("output_hidden_states", None)
+        input_features = input_features.to(self.audio_tower.conv1.weight.dtype)
+        # A frozen encoder needs no graph.
+        trains = self.audio_tower.conv1.weight.requires_grad or input_features.requires_grad
+        with torch.set_grad_enabled(torch.is_grad_enabled() and trains):
+            encoded = self.audio_tower(
+                input_features, output_hidden_states=wanted or audio_layers, return_dict=True, **kwargs
+            )
+        chosen = torch.stack([encoded.hidden_states[layer] for layer in audio_layers])
+        return BaseModelOutputWithPooling(
+            last_hidden_state=encoded.last_hidden_state,
+            pooler_output=self.adapter(chosen),
+            hidden_states=encoded.hidden_states if wanted else None,
+            attentions=encoded.attentions,
+        )
+
+    def get_placeholder_mask(
+        self, input_ids: torch.LongTensor | None, inputs_embeds: torch.Tensor, audio_embeds: torch.Tensor
+    ) -> torch.BoolTensor:
+        """Where the audio embeddings go.
+
+        Returns:
+            Mask of the shape of `inputs_embeds`, `(batch, positions, hidden)`.
+
+        Raises:
+            ValueError: placeholders and embeddings differ in number.
+        """
+        if input_ids is None:
+            placeholder = self._embed(torch.tensor([self.config.audio_token_id], device=inputs_embeds.device))
+            mask = (inputs_embeds == placeholder).all(-1)
+        else:
+            mask = input_ids == self.config.audio_token_id
+        mask = mask.unsqueeze(-1).expand_as(inputs_embeds)
+        torch_compilable_check(
+            inputs_embeds[mask].numel() == audio_embeds.numel(),
+            lambda: (
+                f"the prompt holds {mask[..., 0].sum()} audio placeholders, but the audio gives "
+                f"{audio_embeds.shape[:-1].numel()} embeddings"
+            ),
+        )
+        return mask
+
+    def _embed(self, input_ids: torch.LongTensor) -> torch.Tensor:
+        # The placeholder may lie outside the embedding matrix; its own embedding is overwritten in any case.
+        is_audio = input_ids == self.config.audio_token_id
+        return self.get_input_embeddings()(input_ids.masked_fill(is_audio, 0))
+
+    def _fit_mask(self, mask: torch.BoolTensor, dtype: torch.dtype) -> torch.Tensor:
+        """A 4-D mask in the form that the language model's attention takes."""
+        implementation = self.config.text_config._attn_implementation
+        if implementation == "sdpa":
+            return mask
+        if implementation == "eager":
+            return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min)
+        raise ValueError(f"a 4-D attention mask needs sdpa or eager attention, not {implementation}")
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        input_features: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | ListenModelOutputWithPast:
+        """Run the prompt, audio embeddings in place of the placeholders.
+
+        Args:
+            input_ids: `(batch, positions)`, `num_query_tokens` placeholders for each audio window.
+            input_features: log-mel spectrograms `(windows, mel_bins, frames)`, in the order of their placeholders.
+            attention_mask: `(batch, positions)`, or a 4-D mask such as that of shared clips.
+
+        Raises:
+            ValueError: not exactly one of `input_ids` and `inputs_embeds`; placeholders and windows that disagree.
+        """
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("give exactly one of input_ids and inputs_embeds")
+        if inputs_embeds is None:
+            inputs_embeds = self._embed(input_ids)
+
+        audio_embeds = None
+        if input_features is not None:
+            audio_embeds = self.get_audio_features(input_features, return_dict=True).pooler_output
+            mask = self.get_placeholder_mask(input_ids, inputs_embeds, audio_embeds)
+            inputs_embeds = inputs_embeds.masked_scatter(
+                mask, audio_embeds.to(inputs_embeds.device, inputs_embeds.dtype)
+            )
+
+        if attention_mask is not None and attention_mask.ndim == 4 and attention_mask.dtype == torch.bool:
+            attention_mask = self._fit_mask(attention_mask, inputs_embeds.dtype)
+        outputs = self.language_model(
+            inputs_embeds=inputs_embeds,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            use_cache=use_cache,
+            return_dict=True,
+            **kwargs,
+        )
+        return ListenModelOutputWithPast(
+            last_hidden_state=outputs.last_hidden_state,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            audio_hidden_states=audio_embeds,
+        )
+
+
+class ListenForConditionalGeneration(AdapterCheckpointMixin, ListenPreTrainedModel, GenerationMixin):
+    """LISTEN with its language model's head: asks and answers about audio.
+
+    `from_backbones` composes it from an audio and a text repository, `from_pretrained` loads a checkpoint (of the
+    adapter alone, or self-contained), `freeze_backbones` leaves the adapter alone trainable.
+    """
+
+    _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
+    _tp_plan = {"lm_head": "colwise_gather_output"}
+
+    def __init__(self, config: ListenConfig):
+        super().__init__(config)
+        self.model = ListenModel(config)
+        self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
+        self.backbones_frozen = False
+        self.post_init()
+
+    def freeze_backbones(self) -> "ListenForConditionalGeneration":
+        """Leave only the adapter trainable; encoder and language model stay in evaluation mode from now on."""
+        self.requires_grad_(False)
+        self.model.adapter.requires_grad_(True)
+        self.backbones_frozen = True
+        return self.train(self.training)
+
+    def train(self, mode: bool = True) -> "ListenForConditionalGeneration":
+        """Set training mode, in which frozen backbones take no part."""
+        super().train(mode)
+        if self.backbones_frozen:
+            self.model.audio_tower.eval()
+            self.model.language_model.eval()
+        return self
+
+    def get_audio_features(
+        self, input_features: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
+    ) -> tuple | BaseModelOutputWithPooling:
+        """See [`ListenModel.get_audio_features`]."""
+        return self.model.get_audio_features(input_features, **kwargs)
+
+    def _project(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """Logits of hidden states, with what some language models do to them after their head."""
+        logits = self.lm_head(hidden_states)
+        config = self.config.text_config
+        if (scale := getattr(config, "logit_scale", None)) is not None:  # Cohere
+            logits = logits * scale
+        if (scale := getattr(config, "logits_scaling", None)) is not None:  # Granite
+            logits = logits / scale
+        if (cap := getattr(config, "final_logit_softcapping", None)) is not None:  # Gemma 2
+            logits = torch.tanh(logits / cap) * cap
+        return logits
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        input_features: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.LongTensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | ListenCausalLMOutputWithPast:
+        """Run the prompt and give the next-token logits.
+
+        Args:
+            labels: `(batch, positions)`, -100 wherever the loss must not look. With `logits_to_keep` give the
+                labels of the positions kept as `shift_labels` instead.
+            logits_to_keep: how many last positions, or which positions, the head runs on; a boolean mask
+                `(batch, positions)` gives logits `(kept, vocabulary)`.
+
+        The other arguments are those of [`ListenModel.forward`].
+        """
+        outputs = self.model(
+            input_ids=input_ids,
+            input_features=input_features,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            use_cache=use_cache,
+            return_dict=True,
+            **kwargs,
+        )
+        logits = self._project(slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep))
+        loss = None
+        if labels is not None or kwargs.get("shift_labels") is not None:
+            vocab_size = self.config.text_config.vocab_size
+            loss = self.loss_function(logits=logits, labels=labels, vocab_size=vocab_size, **kwargs)
+        return ListenCausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            audio_hidden_states=outputs.audio_hidden_states,
+        )
+
+
+ListenForConditionalGeneration.register_for_auto_class("AutoModel")
+
+__all__ = ["ListenAdapter", "ListenForConditionalGeneration", "ListenModel", "ListenPreTrainedModel"]

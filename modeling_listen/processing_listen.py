@@ -1,0 +1,455 @@
+# Copyright 2026 The LISTEN team. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Processor of LISTEN: audio, and the one place where the prompt of Eq. 1 is rendered.
+
+`[Begin of audio] <span> [End of audio] P_gen` is the user turn of the language model's own chat template. While data
+is made, the seed's text stands in the span; in training and use, placeholders for the audio embeddings do. Whatever
+stands in the span, the tokens around it are the same.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from transformers import AutoTokenizer, BatchFeature, PreTrainedTokenizerBase, WhisperFeatureExtractor
+from transformers.processing_utils import (
+    AudioKwargs,
+    ImagesKwargs,
+    MultiModalData,
+    ProcessingKwargs,
+    ProcessorMixin,
+    TextKwargs,
+    Unpack,
+    VideosKwargs,
+)
+
+from .audio_listen import LogMel, is_waveform, read_audio
+
+BEGIN_OF_AUDIO = "[Begin of audio]"
+END_OF_AUDIO = "[End of audio]"
+# Tokens that language models keep in reserve, in the order of preference.
+_SPARE_TOKENS = (
+    r"<\|reserved_special_token_\d+\|>",  # Llama 3
+    r"<unused\d+>",  # Gemma
+    r"\[control_\d+\]|<SPECIAL_\d+>",  # Mistral
+    r"<\|(vision_pad|image_pad|video_pad|box_start|extra_\d+|dummy_\d+)\|>",  # Qwen, Phi
+)
+_NEW_TOKEN = "<|listen_audio|>"
+_AUDIO_OF_MESSAGE = "_audio"
+# Every keyword that some processor of Transformers knows: generic code passes those of other modalities along.
+_KNOWN_KEYWORDS = {
+    name
+    for group in (TextKwargs, ImagesKwargs, VideosKwargs, AudioKwargs, ProcessingKwargs)
+    for name in group.__annotations__
+} | {"images", "videos", "common_kwargs", "return_tensors"}
+
+
+class PromptTokens(NamedTuple):
+    """Token ids of a prompt around its span: `prefix + span + suffix + response`."""
+
+    prefix: list[int]
+    suffix: list[int]
+    response: list[int]
+
+
+def load_tokenizer(text_model: str | os.PathLike, revision: str | None = None, **hub: Any) -> PreTrainedTokenizerBase:
+    """The tokenizer of a language model.
+
+    Raises:
+        OSError, ValueError: there is none; the message names the repository.
+    """
+    return AutoTokenizer.from_pretrained(text_model, revision=revision, **hub)
+
+
+def choose_audio_token(tokenizer: PreTrainedTokenizerBase) -> tuple[str, int]:
+    """Spelling and id of the placeholder: a reserved token where the tokenizer has one, else one added to it.
+
+    An added one gets the next free id. No embedding is ever looked up for it, so no matrix needs to grow.
+    """
+    added = {token.content: index for index, token in sorted(tokenizer.added_tokens_decoder.items())}
+    in_use = set(tokenizer.all_special_ids) if tokenizer.chat_template is None else {
+        index for text, index in added.items() if text in str(tokenizer.chat_template)
+    }  # fmt: skip
+    in_use |= {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id}
+    for pattern in (re.escape(_NEW_TOKEN), *_SPARE_TOKENS):
+        for text, index in added.items():
+            if index not in in_use and re.fullmatch(pattern, text):
+                return text, index
+    tokenizer.add_special_tokens({"additional_special_tokens": [_NEW_TOKEN]}, replace_extra_special_tokens=False)
+    return _NEW_TOKEN, tokenizer.convert_tokens_to_ids(_NEW_TOKEN)
+
+
+class ListenProcessor(ProcessorMixin):
+    """Turns audio and text into what the model takes.
+
+    Args:
+        feature_extractor (`WhisperFeatureExtractor`): of the audio encoder.
+        tokenizer (`PreTrainedTokenizerBase`): of the language model.
+        chat_template (`str`, *optional*): the language model's, in Jinja.
+        audio_token (`str`): spelling of the placeholder.
+        num_query_tokens (`int`): embeddings that the adapter makes of one window.
+
+    Example:
+
+    ```python
+    >>> inputs = processor("street.wav", "Is there a siren?")
+    >>> answer = model.generate(**inputs)
+    ```
+    """
+
+    text_kwargs = {"padding": True, "padding_side": "left", "add_special_tokens": False, "return_tensors": "pt"}
+    audio_kwargs = {"sampling_rate": 16000, "return_tensors": "pt"}
+
+    def __init__(
+        self,
+        feature_extractor: WhisperFeatureExtractor,
+        tokenizer: PreTrainedTokenizerBase,
+        chat_template: str | None = None,
+        audio_token: str = "<|reserved_special_token_0|>",
+        num_query_tokens: int = 64,
+    ):
+        self.audio_token = audio_token
+        self.audio_token_id = tokenizer.convert_tokens_to_ids(audio_token)
+        self.num_query_tokens = num_query_tokens
+        super().__init__(feature_extractor, tokenizer, chat_template=chat_template)
+        if self.audio_token_id in (None, tokenizer.unk_token_id):
+            raise ValueError(f"the tokenizer has no token {audio_token!r} to stand for audio")
+        if tokenizer.pad_token_id is None:  # Llama has none; what pads is masked
+            tokenizer.pad_token = tokenizer.eos_token
+        self._log_mel: LogMel | None = None
+
+    @classmethod
+    def from_backbones(
+        cls,
+        audio_model: str | os.PathLike,
+        text_model: str | os.PathLike,
+        *,
+        num_query_tokens: int = 64,
+        audio_revision: str | None = None,
+        text_revision: str | None = None,
+        chat_template: str | None = None,
+        **hub: Any,
+    ) -> "ListenProcessor":
+        """Compose a processor from the repositories, or folders, of a Whisper and of a language model.
+
+        Raises:
+            OSError: one of them cannot be read; the message names it.
+            ValueError: the language model has no chat template and none is given.
+        """
+        feature_extractor = WhisperFeatureExtractor.from_pretrained(audio_model, revision=audio_revision, **hub)
+        tokenizer = load_tokenizer(text_model, text_revision, **hub)
+        chat_template = chat_template or tokenizer.chat_template
+        if chat_template is None:
+            raise ValueError(
+                f"{text_model} has no chat template: take an instruction-tuned model or pass chat_template"
+            )
+        audio_token, _ = choose_audio_token(tokenizer)
+        return cls(feature_extractor, tokenizer, chat_template, audio_token, num_query_tokens)
+
+    # The prompt
+
+    def tokenize_prompt(self, prompt: str, response: str | None = None, system: str | None = None) -> PromptTokens:
+        """Token ids around the span of one clip's prompt (Eq. 1).
+
+        Args:
+            prompt: P_gen, a generation prompt or a question.
+            response: what the language model answered; its ids end with the end of its turn. None gives no ids.
+            system: a system message to stand before.
+
+        Raises:
+            ValueError: a text that spells the placeholder.
+        """
+        messages = [{"role": "user", "content": [{"type": "audio"}, {"type": "text", "text": prompt}]}]
+        if system is not None:
+            messages.insert(0, {"role": "system", "content": system})
+        rendered = self.apply_chat_template(messages, add_generation_prompt=True)
+        ids = self._tokenize(rendered)
+        start = ids.index(self.audio_token_id)
+        answered = []
+        if response is not None:
+            answered = [*self._continue(rendered, self._checked(response)), self._end_of_turn[0]]
+        return PromptTokens(ids[:start], ids[start + 1 :], answered)
+
+    def tokenize_seed(self, seed: str) -> list[int]:
+        """Token ids of a seed, as they stand in the span while data is made."""
+        return self._continue(BEGIN_OF_AUDIO, f" {self._checked(seed)}")
+
+    def audio_span(self, num_windows: int = 1) -> list[int]:
+        """Placeholder ids, as they stand in the span of a clip of `num_windows` windows."""
+        return [self.audio_token_id] * (self.num_query_tokens * num_windows)
+
+    def render_prompt(self, prompt: str, seed: str) -> list[dict[str, str]]:
+        """The prompt with a seed in its span, as messages for a server that renders chat templates itself."""
+        parts = [{"type": "seed", "seed": seed}, {"type": "text", "text": prompt}]
+        return [{"role": "user", "content": self._flattened({"content": parts})["content"]}]
+
+    def answer_token_ids(self) -> dict[str, list[int]]:
+        """First tokens of all spellings of "yes" and of "no"; a token that could begin both is left out."""
+        first = {
+            answer: {
+                self._tokenize(space + spelling)[0]
+                for spelling in (answer, answer.capitalize(), answer.upper())
+                for space in ("", " ")
+            }
+            for answer in ("yes", "no")
+        }
+        both = first["yes"] & first["no"]
+        return {answer: sorted(ids - both) for answer, ids in first.items()}
+
+    def _tokenize(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def _continue(self, context: str, text: str) -> list[int]:
+        """Ids of `text` where it follows `context`; on its own where the two would share a token."""
+        before, both = self._tokenize(context), self._tokenize(context + text)
+        return both[len(before) :] if both[: len(before)] == before else self._tokenize(text)
+
+    @cached_property
+    def _end_of_turn(self) -> tuple[int, str]:
+        """Id and spelling of the token with which the language model ends its turn."""
+        answer = "Yes"
+        messages = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": answer}]
+        rendered = self.apply_chat_template(messages)
+        tail = self._tokenize(rendered[rendered.rindex(answer) + len(answer) :].lstrip())
+        index = tail[0] if tail else self.tokenizer.eos_token_id
+        return index, self.tokenizer.decode([index])
+
+    def _checked(self, text: str) -> str:
+        if not isinstance(text, str):
+            raise TypeError(f"text must be a string, not {type(text).__name__}")
+        if self.audio_token in text:
+            raise ValueError(f"the text spells {self.audio_token}, which only stands for audio: {text[:200]!r}")
+        return text
+
+    # Audio
+
+    def load_audio(self, source: Any) -> np.ndarray:
+        """One clip as a mono float32 waveform `(samples,)` at the encoder's sampling rate; see `read_audio`."""
+        return read_audio(source, self.feature_extractor.sampling_rate)
+
+    def num_windows(self, num_samples: int) -> int:
+        """Windows that a clip of so many samples is heard in."""
+        return -(-num_samples // self.feature_extractor.n_samples)
+
+    def extract_features(
+        self, waveforms: Sequence[np.ndarray], device: str | torch.device | None = None, **options: Any
+    ) -> tuple[torch.Tensor, list[int]]:
+        """Log-mel spectrograms of clips, those longer than the encoder's window in several windows.
+
+        Args:
+            waveforms: float32 `(samples,)` each, at the encoder's sampling rate.
+            device: compute there, and leave the result there; on the CPU by `WhisperFeatureExtractor` when left out.
+
+        Returns:
+            `(windows, mel_bins, frames)`, and the number of windows of each clip.
+        """
+        length = self.feature_extractor.n_samples
+        windows = [
+            waveform[start : start + length] for waveform in waveforms for start in range(0, len(waveform), length)
+        ]
+        counts = [self.num_windows(len(waveform)) for waveform in waveforms]
+        if device is not None:
+            if self._log_mel is None:
+                self._log_mel = LogMel(self.feature_extractor)
+            return self._log_mel.to(device)(windows), counts
+        options = {"sampling_rate": self.feature_extractor.sampling_rate, "return_tensors": "pt", **options}
+        return self.feature_extractor(windows, **options)["input_features"], counts
+
+    def _process_audio(self, audio: list[np.ndarray], **options: Any) -> tuple[dict, list[str]]:
+        features, counts = self.extract_features(audio, **options)
+        inputs = {"input_features": features, "num_windows": counts}
+        return inputs, [self.replace_audio_token(inputs, index) for index in range(len(audio))]
+
+    def replace_audio_token(self, audio_inputs: dict, audio_idx: int, **_: Any) -> str:
+        """The placeholders that one clip's placeholder becomes."""
+        return self.audio_token * (self.num_query_tokens * audio_inputs["num_windows"][audio_idx])
+
+    @property
+    def unused_input_names(self) -> list[str]:
+        """What the model does not take."""
+        return ["num_windows"]
+
+    def _get_num_multimodal_tokens(self, audio_lengths: list[int] | None = None, **_: Any) -> MultiModalData:
+        lengths = audio_lengths or []
+        return MultiModalData(num_audio_tokens=[self.num_query_tokens * self.num_windows(n) for n in lengths])
+
+    # Both
+
+    def __call__(
+        self,
+        audio: Any = None,
+        text: str | list[str] | None = None,
+        response: str | list[str] | None = None,
+        **kwargs: Unpack[ProcessingKwargs],
+    ) -> BatchFeature:
+        """Prepare audio and text for the model.
+
+        Args:
+            audio: a clip (see `load_audio`), a list of clips, or a list of such lists, one for each text.
+            text: a plain question, which is rendered in the chat template behind its clips; or a prompt that already
+                holds a placeholder for each clip; or a list of them.
+            response: what the model should answer, for training: appended to the prompt, with `labels` on its tokens.
+            kwargs: `sampling_rate` (of arrays given, in Hz), `device` (where to compute spectrograms), and all that
+                tokenizer and feature extractor take.
+
+        Returns:
+            `input_ids`, `attention_mask` `(batch, positions)`, left-padded; `input_features`
+            `(windows, mel_bins, frames)`; `labels` where responses are given.
+
+        Raises:
+            ValueError: audio that cannot be read, a sampling rate that is not the encoder's, clips and placeholders
+                that differ in number.
+            TypeError: a keyword or an input of a kind that is not known.
+        """
+        if audio is None and text is None:
+            raise ValueError("give audio, text or both")
+        if unknown := sorted(set(kwargs) - _KNOWN_KEYWORDS):
+            raise TypeError(f"unknown keywords: {', '.join(unknown)}; audio goes by `audio`")
+        clips, groups = (None, None) if audio is None else self._read(audio, kwargs)
+        if text is None:
+            if response is not None:
+                raise ValueError("a response needs the text that it responds to")
+            return super().__call__(audio=clips, **kwargs)
+
+        texts = [text] if isinstance(text, str) else text
+        if not isinstance(texts, list | tuple) or not texts or not all(isinstance(each, str) for each in texts):
+            raise TypeError(f"text must be a string or a list of strings, not {text!r:.200}")
+        texts = self._with_spans(list(texts), clips, groups)
+        if response is None:
+            return super().__call__(audio=clips, text=texts, **kwargs)
+        responses = [response] if isinstance(response, str) else list(response)
+        if len(responses) != len(texts):
+            raise ValueError(f"{len(texts)} texts, but {len(responses)} responses")
+        responses = [self._checked(each) + self._end_of_turn[1] for each in responses]
+        lengths = [len(self._continue(*each)) for each in zip(texts, responses, strict=True)]
+        answered = [prompt + each for prompt, each in zip(texts, responses, strict=True)]
+        inputs = super().__call__(audio=clips, text=answered, **kwargs)
+        inputs["labels"] = _labels_of_last(inputs, lengths)
+        return inputs
+
+    def apply_chat_template(self, conversation: Any, *args: Any, **kwargs: Any) -> Any:
+        """Render a conversation, or a list of them, in the language model's chat template.
+
+        A message's content is a string or a list of parts: `{"type": "text", "text": ...}`, `{"type": "audio", "audio"
+        | "path" | "url": ...}`, or `{"type": "seed", "seed": ...}` with the text that stands for audio. All else is as
+        in `ProcessorMixin.apply_chat_template`.
+        """
+        if not conversation:
+            raise ValueError("the conversation is empty")
+        return super().apply_chat_template(conversation, *args, **kwargs)
+
+    def _normalize_conversations(self, conversation: Any) -> tuple[list, bool]:
+        """Language models' templates take plain text: parts become text, and audio waits beside it to be read."""
+        conversations, is_batched = super()._normalize_conversations(conversation)
+        return [[self._flattened(message) for message in each] for each in conversations], is_batched
+
+    def _flattened(self, message: dict) -> dict:
+        content = message.get("content")
+        if not isinstance(content, list | tuple):
+            return message if content is None else {**message, "content": self._checked(content)}
+        texts, audio = [], []
+        for part in content:
+            if part.get("type") == "audio":
+                texts.append(f"{BEGIN_OF_AUDIO}{self.audio_token} {END_OF_AUDIO}")
+                audio.extend(part[key] for key in ("audio", "path", "url") if part.get(key) is not None)
+            elif part.get("type") == "seed":
+                texts.append(f"{BEGIN_OF_AUDIO} {self._checked(part['seed'])} {END_OF_AUDIO}")
+            elif part.get("type") == "text":
+                texts.append(self._checked(part["text"]))
+            else:
+                raise ValueError(f"a content part is of type audio, seed or text; this one is {part!r:.200}")
+        return {**message, "content": " ".join(texts), _AUDIO_OF_MESSAGE: audio}
+
+    def _multimodal_inputs_from_conversations(
+        self, conversations: list, *args: Any, **kwargs: Any
+    ) -> tuple[list, list, list, dict]:
+        clips = [
+            self.load_audio(source)
+            for conversation in conversations
+            for message in conversation
+            for source in message.pop(_AUDIO_OF_MESSAGE, ())
+        ]
+        return [], [], clips, {}
+
+    def _read(self, audio: Any, kwargs: dict) -> tuple[list[np.ndarray], list[int] | None]:
+        """All clips in a row, and how many belong to each text where the caller says so."""
+        rate = kwargs.get("sampling_rate", (kwargs.get("audio_kwargs") or {}).get("sampling_rate"))
+        wanted = self.feature_extractor.sampling_rate
+        if rate is not None and rate != wanted:
+            raise ValueError(
+                f"the encoder hears {wanted} Hz, not {rate} Hz; give {{'array': ..., 'sampling_rate': {rate}}} to "
+                "have it resampled"
+            )
+        if is_waveform(audio) or not isinstance(audio, list | tuple):
+            return [self.load_audio(audio)], None
+        if not audio:
+            raise ValueError("the list of audio is empty")
+        if all(isinstance(each, list | tuple) and not is_waveform(each) for each in audio):
+            return [self.load_audio(clip) for group in audio for clip in group], [len(group) for group in audio]
+        return [self.load_audio(clip) for clip in audio], None
+
+    def _with_spans(self, texts: list[str], clips: list | None, groups: list[int] | None) -> list[str]:
+        """Prompts that hold a placeholder for each clip; plain questions are rendered behind theirs."""
+        counts = [text.count(self.audio_token) for text in texts]
+        if clips is None:
+            if any(counts):
+                raise ValueError(f"the text holds {sum(counts)} audio placeholders, but no audio was given")
+            if any(not self._is_rendered(text) for text in texts):
+                raise ValueError(
+                    "a question without audio: give audio, or ask the language model alone through apply_chat_template"
+                )
+            return texts
+        if groups is None:
+            one_each = [len(clips)] if len(texts) == 1 else [1] * len(texts)
+            groups = counts if any(counts) else one_each
+        if len(groups) != len(texts) or sum(groups) != len(clips):
+            raise ValueError(
+                f"{len(clips)} clips and {len(texts)} texts do not match: give each text its clips, or as many texts "
+                "as clips, or one text; a prompt that is already rendered holds one placeholder for each clip"
+            )
+        prompts = []
+        for text, count, wanted in zip(texts, counts, groups, strict=True):
+            if count == 0 and not self._is_rendered(text):
+                content = [*[{"type": "audio"}] * wanted, {"type": "text", "text": text}]
+                text = self.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+            elif count != wanted:
+                raise ValueError(f"a prompt holds {count} audio placeholders for its {wanted} clips: {text[:200]!r}")
+            prompts.append(text)
+        return prompts
+
+    def _is_rendered(self, text: str) -> bool:
+        """Whether a chat template made this text: plain questions spell no control tokens."""
+        return any(token in text for token in self._control_tokens)
+
+    @cached_property
+    def _control_tokens(self) -> tuple[str, ...]:
+        special = {token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special}
+        return tuple((special | set(self.tokenizer.all_special_tokens)) - {self.audio_token})
+
+
+def _labels_of_last(inputs: BatchFeature, lengths: list[int]) -> torch.Tensor:
+    """Labels `(batch, positions)` on the last tokens of each row, wherever its padding stands."""
+    from_end = inputs["attention_mask"].flip(-1).cumsum(-1).flip(-1)  # 1 at a row's last token, 2 before it, ...
+    kept = (from_end <= torch.tensor(lengths)[:, None]) & inputs["attention_mask"].bool()
+    return inputs["input_ids"].masked_fill(~kept, -100)
+
+
+ListenProcessor.register_for_auto_class("AutoProcessor")
+
+__all__ = ["ListenProcessor", "PromptTokens"]
