@@ -1,0 +1,8 @@
+"""The embedded default: a procedural sound world and small backbones of the real classes, made here."""
+
+from pathlib import Path
+
+BACKBONES = Path(__file__).parent / "backbones"
+AUDIO_MODEL = str(BACKBONES / "whisper")  # a Whisper checkpoint for 5 s windows
+TEXT_MODEL = str(BACKBONES / "llama")  # a Llama that has read about the sound world
+OTHER_TEXT_MODEL = str(BACKBONES / "llama_other")  # another one, of other wording and training
