@@ -63,7 +63,7 @@ def read_csv(
     Args:
         path: the file.
         required: columns that must be there.
-        columns: names of the columns where the file has no header line; lines starting with "#" are then comments.
+        columns: names of the columns where the file has no header line; lines starting with "# " are then comments.
         dialect: further arguments of `csv.reader`.
 
     Yields:
@@ -98,7 +98,7 @@ def read_csv(
 
 def _drop_comments(lines: Iterator[str]) -> Iterator[str]:
     # A comment becomes a blank line, so that line numbers stay true.
-    return ("\n" if line.startswith("#") else line for line in lines)
+    return ("\n" if line.startswith("# ") else line for line in lines)
 
 
 def _check_columns(path: Path, columns: list[str], required: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from recipes.corpora.annotations import read_csv, seconds_of, text_of
+from recipes.corpora.annotations import AnnotationError, read_csv, seconds_of, text_of
 from recipes.corpora.audioset import youtube_id, youtube_names
 from recipes.corpora.base import Clip, CorpusBuilder, Coverage
 
@@ -45,10 +45,16 @@ class AudioCaps(CorpusBuilder):
     def read_clips(self, annotations: Path, split: str, coverage: Coverage) -> Iterator[Clip]:
         """Rows `audiocap_id,youtube_id,start_time,caption`; the captions of a clip are far apart in the file."""
         clips: dict[tuple[str, str], Clip] = {}
+        lines: dict[str, str] = {}
         for where, row in read_csv(annotations, ("audiocap_id", "youtube_id", "start_time", "caption")):
             if not (video := youtube_id(row["youtube_id"], where, coverage)):
                 continue
             clip = self._clip(row["audiocap_id"], video, row["start_time"], row["caption"], where)
+            [(identifier, _)] = clip.captions
+            if lines.setdefault(identifier, where) != where:
+                raise AnnotationError(
+                    f"{where}: the audiocap_id {identifier!r} is there twice; it is in {lines[identifier]} as well"
+                )
             clips.setdefault((video, row["start_time"]), clip)
             if (first := clips[video, row["start_time"]]) is not clip:
                 first.captions += clip.captions
