@@ -11,6 +11,7 @@ import torch
 
 from recipes.miniature.clips import draw_clip, render_clip
 from recipes.miniature.loop import train
+from recipes.miniature.storage import save_half
 from recipes.miniature.world import CLIP_SECONDS, NAMES, SAMPLING_RATE
 
 MELS, HOP, WIDTH = 64, 320, 128
@@ -90,8 +91,6 @@ def build_encoder(seed: int, num_clips: int, num_steps: int, output: Path, work:
     Returns:
         `mean_average_precision` of the tagger on held-out clips of the split `encoder`.
     """
-    from recipes.miniature.language import save_half
-
     extractor, whisper = build_feature_extractor(), build_whisper(seed)
     features, labels = render_features(extractor, num_clips + _HELD_OUT, work / "features.npy")
     tagger = Tagger(whisper.model.encoder, len(NAMES))
@@ -116,7 +115,6 @@ def build_encoder(seed: int, num_clips: int, num_steps: int, output: Path, work:
     )
     save_half(whisper, output)
     extractor.save_pretrained(output)
-    tagger.encoder.load_state_dict(whisper.model.encoder.state_dict())
     return {"mean_average_precision": score()}
 
 

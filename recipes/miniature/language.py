@@ -9,6 +9,7 @@ import torch
 
 from recipes.miniature.dialogues import WORDINGS, Chat, draw_chat
 from recipes.miniature.loop import train
+from recipes.miniature.storage import save_half
 from recipes.miniature.world import CATEGORIES, NAMES
 
 VOCABULARY = 640
@@ -298,15 +299,3 @@ def yes_no_accuracy(model, encoder: Encoder, wording, count: int) -> float:
         right += int(logits.argmax()) == encoded.ids[first]
         total += 1
     return right / total
-
-
-def save_half(model, folder: Path) -> None:
-    """Write a model in float16 with a configuration that asks for float32 when it is loaded."""
-    import json
-
-    folder.mkdir(parents=True, exist_ok=True)
-    model.half().save_pretrained(folder)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["dtype"] = "float32"
-    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    model.float()
