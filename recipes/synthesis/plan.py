@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Container, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -99,7 +98,7 @@ class Plan:
         sampling: Sampling | None,
     ) -> None:
         self.corpora, self.samples, self.prompts, self.sampling = corpora, samples, prompts, sampling
-        self.identity = identity
+        self._run = run_digest(identity, sampling)
 
     def __len__(self) -> int:
         return sum(map(len, self.corpora)) * sum(self.samples.values())
@@ -124,10 +123,10 @@ class Plan:
             for index in range(draws):
                 chosen = self.prompts.choose(row["corpus"], row["id"], sample_type, index)
                 if sample_type == "rule":
-                    request = self._request(row["seed"], chosen.prompt, target=chosen.respond(row))
+                    request = make_request(self._run, row["seed"], chosen.prompt, target=chosen.respond(row))
                 else:
                     draw = [row["corpus"], row["id"], sample_type, index]
-                    request = self._request(row["seed"], chosen, engine_seed=self._engine_seed(draw))
+                    request = make_request(self._run, row["seed"], chosen, engine_seed=self._engine_seed(draw))
                 yield Sample(row, sample_type, index, request)
 
     def _engine_seed(self, draw: list[Any]) -> int:
@@ -135,17 +134,19 @@ class Plan:
             return 0
         return int(digest([self.sampling.seed, *draw])[:8], 16) >> 1
 
-    def _request(self, seed: str, prompt: str, engine_seed: int = 0, target: str | None = None) -> Request:
-        key = digest([self._run_digest, seed, prompt, engine_seed, target])
-        return Request(key, seed, prompt, engine_seed, target)
 
-    @cached_property
-    def _run_digest(self) -> str:
-        sampling = asdict(self.sampling) if self.sampling else {}
-        sampling.pop("seed", None)  # part of each request's own seed
-        if self.sampling and self.sampling.greedy:
-            sampling.pop("top_p")
-        return digest([self.identity, sampling])
+def run_digest(identity: dict[str, Any], sampling: Sampling | None) -> str:
+    """Digest of what determines all responses of a run alike."""
+    options = asdict(sampling) if sampling else {}
+    options.pop("seed", None)  # part of each request's own seed
+    if sampling and sampling.greedy:
+        options.pop("top_p")
+    return digest([identity, options])
+
+
+def make_request(run: str, seed: str, prompt: str, engine_seed: int = 0, target: str | None = None) -> Request:
+    """A request of the run with the digest `run`."""
+    return Request(digest([run, seed, prompt, engine_seed, target]), seed, prompt, engine_seed, target)
 
 
 def pending_windows(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from recipes.synthesis.plan import Request
+from recipes.synthesis.plan import Request, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,10 @@ class Response:
     generator: str
 
 
+class EngineError(RuntimeError):
+    """Some requests have no answer; the message counts them and says what to do."""
+
+
 class Engine(Protocol):
     """What the three engines have in common."""
 
@@ -40,4 +44,8 @@ class Engine(Protocol):
 
     def generate(self, windows: Iterable[list[Request]]) -> Iterator[list[Response]]:
         """Answer every request of every window once."""
+        ...
+
+    def with_sampling(self, sampling: Sampling) -> "Engine":
+        """The same generator, drawing in another way."""
         ...

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from recipes.synthesis.engines import Response
-from recipes.synthesis.plan import Request
+from recipes.synthesis.plan import Request, Sampling
 
 
 class RuleEngine:
@@ -19,3 +19,7 @@ class RuleEngine:
         """Answer every request, window by window."""
         for window in windows:
             yield [Response(each.key, each.seed, each.prompt, each.target, "stop", None, self.name) for each in window]
+
+    def with_sampling(self, sampling: Sampling) -> "RuleEngine":
+        """Rules draw nothing."""
+        return self
