@@ -32,7 +32,7 @@ setup(
     package_data={"recipes": ["**/*.json", "**/*.yaml", "**/*.md", "**/*.jinja", "**/*.html", "**/*.safetensors"]},
     install_requires=[
         "torch>=2.6",
-        "transformers>=5.17",
+        "transformers>=5.20",
         "huggingface_hub>=1.0",
         "accelerate>=1.10",
         "datasets>=4.0",

@@ -135,7 +135,7 @@ class ListenConfig(PreTrainedConfig):
     sub_configs_defaults = {
         "audio_config": SubConfigSpec(config_class=AutoConfig, model_type="whisper"),
         "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
-        "adapter_config": ListenAdapterConfig,
+        "adapter_config": SubConfigSpec(config_class=ListenAdapterConfig),
     }
 
     audio_config: dict | PreTrainedConfig | None = None

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import transformers
+from packaging import version
 from torch import nn
 from transformers import AutoModel, GenerationMixin, PreTrainedModel
 from transformers import initialization as init
@@ -26,7 +28,7 @@ from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, CausalLMOutputWithPast
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, slice_logits_to_keep
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple, torch_compilable_check
@@ -34,6 +36,9 @@ from transformers.utils.output_capturing import maybe_install_capturing_hooks
 
 from .checkpoint_listen import AdapterCheckpointMixin
 from .configuration_listen import ListenAdapterConfig, ListenConfig
+
+# Earlier releases keep the hidden states of all layers, or of none.
+_CAPTURES_SOME_LAYERS = version.parse(transformers.__version__) >= version.parse("5.23.0")
 
 
 def eager_attention_forward(
@@ -261,9 +266,8 @@ class ListenModel(ListenPreTrainedModel):
         # A frozen encoder needs no graph.
         trains = self.audio_tower.conv1.weight.requires_grad or input_features.requires_grad
         with torch.set_grad_enabled(torch.is_grad_enabled() and trains):
-            encoded = self.audio_tower(
-                input_features, output_hidden_states=wanted or audio_layers, return_dict=True, **kwargs
-            )
+            capture = wanted or (audio_layers if _CAPTURES_SOME_LAYERS else True)
+            encoded = self.audio_tower(input_features, output_hidden_states=capture, return_dict=True, **kwargs)
         chosen = torch.stack([encoded.hidden_states[layer] for layer in audio_layers])
         return BaseModelOutputWithPooling(
             last_hidden_state=encoded.last_hidden_state,
@@ -452,7 +456,13 @@ class ListenForConditionalGeneration(AdapterCheckpointMixin, ListenPreTrainedMod
             return_dict=True,
             **kwargs,
         )
-        logits = self._project(slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep))
+        if isinstance(logits_to_keep, int):
+            kept = outputs.last_hidden_state[:, -logits_to_keep or None :]
+        elif logits_to_keep.ndim == 2:
+            kept = outputs.last_hidden_state[logits_to_keep]
+        else:
+            kept = outputs.last_hidden_state[:, logits_to_keep]
+        logits = self._project(kept)
         loss = None
         if labels is not None or kwargs.get("shift_labels") is not None:
             vocab_size = self.config.text_config.vocab_size

@@ -51,7 +51,30 @@ _SPARE_TOKENS = (
     r"<\|(vision_pad|image_pad|video_pad|box_start|extra_\d+|dummy_\d+)\|>",  # Qwen, Phi
 )
 _NEW_TOKEN = "<|listen_audio|>"
-_AUDIO_OF_MESSAGE = "_audio"
+# Put before a language model's chat template, which takes plain text: content parts become Eq. 1.
+_PARTS_TEMPLATE = """\
+{%- set listen = namespace(messages=[], texts=[]) -%}
+{%- for message in messages -%}
+    {%- if message['content'] is not defined or message['content'] is none or message['content'] is string -%}
+        {%- set listen.messages = listen.messages + [message] -%}
+    {%- else -%}
+        {%- set listen.texts = [] -%}
+        {%- for part in message['content'] -%}
+            {%- if part['type'] == 'audio' -%}
+                {%- set listen.texts = listen.texts + ['BEGIN_OF_AUDIOPLACEHOLDER END_OF_AUDIO'] -%}
+            {%- elif part['type'] == 'seed' -%}
+                {%- set listen.texts = listen.texts + ['BEGIN_OF_AUDIO ' ~ part['seed'] ~ ' END_OF_AUDIO'] -%}
+            {%- elif part['type'] == 'text' -%}
+                {%- set listen.texts = listen.texts + [part['text']] -%}
+            {%- else -%}
+                {{- raise_exception('a content part is of type audio, seed or text, not ' ~ part['type']) -}}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- set listen.messages = listen.messages + [dict(message, content=listen.texts | join(' '))] -%}
+    {%- endif -%}
+{%- endfor -%}
+{%- set messages = listen.messages -%}
+"""
 # Every keyword that some processor of Transformers knows: generic code passes those of other modalities along.
 _KNOWN_KEYWORDS = {
     name
@@ -155,12 +178,16 @@ class ListenProcessor(ProcessorMixin):
         feature_extractor = WhisperFeatureExtractor.from_pretrained(audio_model, revision=audio_revision, **hub)
         tokenizer = load_tokenizer(text_model, text_revision, **hub)
         chat_template = chat_template or tokenizer.chat_template
+        if isinstance(chat_template, dict):  # one by name: for tools, for retrieval, ...
+            chat_template = chat_template.get("default")
         if chat_template is None:
             raise ValueError(
                 f"{text_model} has no chat template: take an instruction-tuned model or pass chat_template"
             )
         audio_token, _ = choose_audio_token(tokenizer)
-        return cls(feature_extractor, tokenizer, chat_template, audio_token, num_query_tokens)
+        parts_template = _PARTS_TEMPLATE.replace("PLACEHOLDER", audio_token)
+        parts_template = parts_template.replace("BEGIN_OF_AUDIO", BEGIN_OF_AUDIO).replace("END_OF_AUDIO", END_OF_AUDIO)
+        return cls(feature_extractor, tokenizer, parts_template + chat_template, audio_token, num_query_tokens)
 
     # The prompt
 
@@ -175,9 +202,10 @@ class ListenProcessor(ProcessorMixin):
         Raises:
             ValueError: a text that spells the placeholder.
         """
-        messages = [{"role": "user", "content": [{"type": "audio"}, {"type": "text", "text": prompt}]}]
+        content = [{"type": "audio"}, {"type": "text", "text": self._checked(prompt)}]
+        messages = [{"role": "user", "content": content}]
         if system is not None:
-            messages.insert(0, {"role": "system", "content": system})
+            messages.insert(0, {"role": "system", "content": self._checked(system)})
         rendered = self.apply_chat_template(messages, add_generation_prompt=True)
         ids = self._tokenize(rendered)
         start = ids.index(self.audio_token_id)
@@ -196,8 +224,7 @@ class ListenProcessor(ProcessorMixin):
 
     def render_prompt(self, prompt: str, seed: str) -> list[dict[str, str]]:
         """The prompt with a seed in its span, as messages for a server that renders chat templates itself."""
-        parts = [{"type": "seed", "seed": seed}, {"type": "text", "text": prompt}]
-        return [{"role": "user", "content": self._flattened({"content": parts})["content"]}]
+        return [{"role": "user", "content": f"{BEGIN_OF_AUDIO} {seed} {END_OF_AUDIO} {prompt}"}]
 
     def answer_token_ids(self) -> dict[str, list[int]]:
         """First tokens of all spellings of "yes" and of "no"; a token that could begin both is left out."""
@@ -322,6 +349,7 @@ class ListenProcessor(ProcessorMixin):
         if unknown := sorted(set(kwargs) - _KNOWN_KEYWORDS):
             raise TypeError(f"unknown keywords: {', '.join(unknown)}; audio goes by `audio`")
         clips, groups = (None, None) if audio is None else self._read(audio, kwargs)
+        kwargs = self._with_defaults(kwargs)
         if text is None:
             if response is not None:
                 raise ValueError("a response needs the text that it responds to")
@@ -352,40 +380,30 @@ class ListenProcessor(ProcessorMixin):
         """
         if not conversation:
             raise ValueError("the conversation is empty")
+        if kwargs.get("tokenize"):
+            conversation = self._with_audio(conversation)
         return super().apply_chat_template(conversation, *args, **kwargs)
 
-    def _normalize_conversations(self, conversation: Any) -> tuple[list, bool]:
-        """Language models' templates take plain text: parts become text, and audio waits beside it to be read."""
-        conversations, is_batched = super()._normalize_conversations(conversation)
-        return [[self._flattened(message) for message in each] for each in conversations], is_batched
+    def _with_audio(self, conversation: Any) -> Any:
+        """A copy of a conversation, or of a part of one, with its audio read."""
+        if isinstance(conversation, list | tuple):
+            return [self._with_audio(each) for each in conversation]
+        if not isinstance(conversation, dict):
+            return conversation
+        if isinstance(conversation.get("content"), list | tuple):
+            return {**conversation, "content": self._with_audio(conversation["content"])}
+        if conversation.get("type") == "audio":
+            sources = [conversation[key] for key in ("audio", "path", "url") if conversation.get(key) is not None]
+            return {"type": "audio", **({"audio": self.load_audio(sources[0])} if sources else {})}
+        return conversation
 
-    def _flattened(self, message: dict) -> dict:
-        content = message.get("content")
-        if not isinstance(content, list | tuple):
-            return message if content is None else {**message, "content": self._checked(content)}
-        texts, audio = [], []
-        for part in content:
-            if part.get("type") == "audio":
-                texts.append(f"{BEGIN_OF_AUDIO}{self.audio_token} {END_OF_AUDIO}")
-                audio.extend(part[key] for key in ("audio", "path", "url") if part.get(key) is not None)
-            elif part.get("type") == "seed":
-                texts.append(f"{BEGIN_OF_AUDIO} {self._checked(part['seed'])} {END_OF_AUDIO}")
-            elif part.get("type") == "text":
-                texts.append(self._checked(part["text"]))
-            else:
-                raise ValueError(f"a content part is of type audio, seed or text; this one is {part!r:.200}")
-        return {**message, "content": " ".join(texts), _AUDIO_OF_MESSAGE: audio}
-
-    def _multimodal_inputs_from_conversations(
-        self, conversations: list, *args: Any, **kwargs: Any
-    ) -> tuple[list, list, list, dict]:
-        clips = [
-            self.load_audio(source)
-            for conversation in conversations
-            for message in conversation
-            for source in message.pop(_AUDIO_OF_MESSAGE, ())
-        ]
-        return [], [], clips, {}
+    def _with_defaults(self, kwargs: dict) -> dict:
+        """The class's defaults where the caller says nothing; older releases of Transformers do not apply them."""
+        groups = {"text_kwargs": self.text_kwargs, "audio_kwargs": self.audio_kwargs}
+        return kwargs | {
+            group: {name: value for name, value in defaults.items() if name not in kwargs} | (kwargs.get(group) or {})
+            for group, defaults in groups.items()
+        }
 
     def _read(self, audio: Any, kwargs: dict) -> tuple[list[np.ndarray], list[int] | None]:
         """All clips in a row, and how many belong to each text where the caller says so."""

@@ -1,0 +1,34 @@
+# Everything here sets itself up: a virtual environment in .venv, with the versions of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: help demo test test-slow lint clean
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+$(VENV)/.installed: setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "LISTEN needs Python 3.10 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+demo: $(VENV)/.installed  ## the whole paper in miniature, about five minutes on two cores; ends with its table
+	HF_HUB_OFFLINE=1 $(RUN) recipes/synthesize_listen.py --output runs/demo/responses
+	HF_HUB_OFFLINE=1 $(RUN) recipes/train_listen.py recipes/configs/miniature.yaml --responses runs/demo/responses --output_dir runs/demo/model
+	HF_HUB_OFFLINE=1 $(RUN) recipes/evaluate_listen.py --systems "LISTEN positive+negative=listen:runs/demo/model" text silence always-yes --output runs/demo
+	HF_HUB_OFFLINE=1 $(RUN) recipes/report_listen.py --results runs/demo --output runs/demo
+
+test: $(VENV)/.installed  ## the tests, under ten minutes on two cores
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2 -m "not slow" tests
+
+test-slow: $(VENV)/.installed  ## the long ones: kills and resumes, whole-size geometry, servers
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n 2 -m slow tests
+
+lint: $(VENV)/.installed  ## ruff
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+clean:  ## the virtual environment and all results
+	rm -rf $(VENV) runs
