@@ -43,6 +43,7 @@ class SoundWorld(BenchmarkBuilder):
     CITATION = ""
     SUBSETS = (*KINDS, *(f"dev_{kind}" for kind in KINDS))
     COLUMNS = {
+        "seed": datasets.Value("string"),  # the clip's caption, for a language model that reads instead of listening
         "object": datasets.Value("string"),  # what is asked for: a class, a synonym or a hypernym
         "relation": datasets.Value("string"),  # "existence", "hypernym", "synonym" or "question_answering"
         "event": datasets.Value("string"),  # the class, or for hypernyms the category, behind the object
@@ -73,13 +74,18 @@ class SoundWorld(BenchmarkBuilder):
         return [self._listing]
 
     @cached_property
+    def _rows(self) -> list[dict]:
+        return [row for _, row in read_json_lines(self._listing)]
+
+    @cached_property
     def _clips(self) -> dict[str, list[str]]:
         """The classes of each clip, by file name."""
-        return {row["file"]: row["tags"] for _, row in read_json_lines(self._listing)}
+        return {row["file"]: row["tags"] for row in self._rows}
 
     def read_questions(self) -> Iterator[Question]:
         """For each clip, as many questions whose answer is yes as such whose answer is no."""
         negatives = self._negatives()
+        captions = {row["file"]: row["caption"] for row in self._rows}
         for number, (file, events) in enumerate(self._clips.items()):
             rng = np.random.default_rng((KINDS.index(self.kind), self.split == "test", number))
             present = list(dict.fromkeys(EVENT_CLASSES[name].category for name in events))
@@ -92,7 +98,7 @@ class SoundWorld(BenchmarkBuilder):
                     names=[file],
                     question=question,
                     answer=answer,
-                    columns={"object": thing, "relation": relation, "event": name},
+                    columns={"seed": captions[file], "object": thing, "relation": relation, "event": name},
                 )
 
     def _negatives(self) -> dict[str, list[str]]:
