@@ -19,7 +19,6 @@ from recipes.corpora.base import Clip, CorpusBuilder, Coverage
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 FILE_COLUMNS = ("file", "file_name")  # the second is what `datasets`' AudioFolder calls it
-ALIASES = {"val": "validation", "valid": "validation", "dev": "validation", "eval": "test"}
 
 
 class Folder(CorpusBuilder):
@@ -41,6 +40,7 @@ class Folder(CorpusBuilder):
     HOMEPAGE = ""
     LICENSE = ""
     CITATION = ""
+    ALIASES = {"val": ("validation",), "valid": ("validation",), "dev": ("validation",), "eval": ("test",)}
 
     @property
     def remedy(self) -> str:
@@ -146,7 +146,7 @@ def _split_of(row: dict[str, Any], where: str) -> str:
     split = row.get("split") or "train"
     if not isinstance(split, str) or not re.fullmatch(r"\s*\w+\s*", split) or split.strip() == "all":
         raise AnnotationError(f"{where}: the split is {split!r}; use one word such as train, validation or test")
-    return ALIASES.get(split.strip(), split.strip())
+    return Folder.ALIASES.get(split.strip(), (split.strip(),))[0]
 
 
 def _captions(row: dict[str, Any], where: str) -> list[str]:
