@@ -21,7 +21,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "audio",
         nargs="+",
         metavar="FILE",
-        help="audio files (- is standard input); last the question, unless --sounds",
+        help="audio files, - for standard input; last the question, unless --sounds",
     )
     parser.add_argument(
         "--sounds", metavar="LIST", help="sounds to look for, separated by commas, instead of a question"

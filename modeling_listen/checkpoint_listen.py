@@ -46,6 +46,8 @@ TEXT_PREFIXES = {
     "model.": "model.language_model.",
     "": "model.language_model.",
 }
+# What `save_pretrained` of Transformers does not announce by itself.
+AUTO_MAP = {"AutoModelForMultimodalLM": "modeling_listen.ListenForConditionalGeneration"}
 # What a caller may pass to find a repository, as opposed to what builds the model.
 HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "proxies", "token")
 
@@ -192,27 +194,37 @@ class AdapterCheckpointMixin:
         hub = {name: options[name] for name in HUB_OPTIONS if name in options}
         if not isinstance(config, PreTrainedConfig):
             config = cls.config_class.from_pretrained(config or source, revision=revision, subfolder=subfolder, **hub)
-        if config.text_model_id is None and text_model_id is None:
-            return super().from_pretrained(source, *args, config=config, **options)
+        wanted = options.pop("output_loading_info", False)
 
         checkpoint = open_weights(source, revision, subfolder=subfolder, **hub)
         if any(not name.startswith(ADAPTER_PREFIX) for name in checkpoint):
-            wanted = options.pop("output_loading_info", False)
-            model, info = super().from_pretrained(
-                source, *args, config=config, output_loading_info=True, **_quantizable(options)
-            )
-            _check_complete(config, info)
+            model, info = cls._load(source, config, source, *args, **options)
             return (model, info) if wanted else model
         config.audio_model_id = audio_model_id or _resolve(config.audio_model_id, source)
         config.text_model_id = text_model_id or _resolve(config.text_model_id, source)
         for name in (*HUB_OPTIONS, "revision", "subfolder"):
             options.pop(name, None)
-        wanted = options.pop("output_loading_info", False)
         model, info = cls._assemble(config, checkpoint, hub, options)
         if path := _file(source, "generation_config.json", revision, subfolder=subfolder, **hub):
             model.generation_config = GenerationConfig.from_pretrained(os.path.dirname(path))
         model.name_or_path = model.config._name_or_path = source
         return (model, info) if wanted else model
+
+    @classmethod
+    def _load(
+        cls, name: str | None, config: ListenConfig, checkpoint: str, *args: Any, **options: Any
+    ) -> tuple[PreTrainedModel, dict[str, Any]]:
+        """The stock loader, and an error in place of its warnings about weights that it had to invent."""
+        resizes = options.pop("ignore_mismatched_sizes", False)
+        quantization = options.get("quantization_config")
+        if hasattr(quantization, "llm_int8_skip_modules") and quantization.llm_int8_skip_modules is None:
+            # The language model alone is quantized: its head, the encoder and above all the adapter are not.
+            quantization.llm_int8_skip_modules = ["lm_head", "model.adapter", "model.audio_tower"]
+        model, info = super().from_pretrained(
+            name, *args, config=config, output_loading_info=True, ignore_mismatched_sizes=True, **options
+        )
+        _check_complete(config, checkpoint, info if not resizes else {**info, "mismatched_keys": ()})
+        return model, info
 
     @classmethod
     def _assemble(
@@ -235,10 +247,7 @@ class AdapterCheckpointMixin:
         weights |= adapter
         if options.get("dtype", "auto") in (None, "auto"):
             options["dtype"] = config.text_config.dtype or torch.float32
-        model, info = super().from_pretrained(
-            None, config=config, state_dict=weights, output_loading_info=True, **_quantizable(options)
-        )
-        _check_complete(config, info)
+        model, info = cls._load(None, config, "the checkpoint", state_dict=weights, **options)
         if (generation := _text_generation_config(config, hub)) is not None:
             model.generation_config = generation
         return model, info
@@ -255,18 +264,25 @@ class AdapterCheckpointMixin:
                 alone.
             options: those of `PreTrainedModel.save_pretrained`.
         """
+        # Named here so that its code travels too.
+        from .pipeline_listen import CUSTOM_PIPELINES
+
         config = self.config
         if include_backbones is None:
             include_backbones = config.text_model_id is None
         elif not include_backbones and config.text_model_id is None:
             raise ValueError("this model names no backbones, so an adapter alone could not be loaded again")
+        for name, value in (("auto_map", AUTO_MAP), ("custom_pipelines", CUSTOM_PIPELINES)):
+            setattr(config, name, {**(getattr(config, name, None) or {}), **value})
         touched = ("audio_model_id", "text_model_id", "quantization_config")
         kept = {name: getattr(config, name) for name in touched if hasattr(config, name)}
         self._keys_to_ignore_on_save = None
         try:
-            config.audio_model_id = _relative(config.audio_model_id, save_directory)
-            config.text_model_id = _relative(config.text_model_id, save_directory)
-            if not include_backbones:
+            if include_backbones:
+                config.audio_model_id = config.text_model_id = None
+            else:
+                config.audio_model_id = _relative(config.audio_model_id, save_directory)
+                config.text_model_id = _relative(config.text_model_id, save_directory)
                 self._keys_to_ignore_on_save = {
                     name for name in self.state_dict() if not name.startswith(ADAPTER_PREFIX)
                 }
@@ -305,33 +321,29 @@ def _new_adapter(cls: type, config: ListenConfig) -> dict[str, torch.Tensor]:
     return {ADAPTER_PREFIX + name: tensor for name, tensor in adapter.state_dict().items()}
 
 
-def _quantizable(options: dict[str, Any]) -> dict[str, Any]:
-    """Keep the adapter, the encoder and the head out of bitsandbytes' reach."""
-    quantization = options.get("quantization_config")
-    if hasattr(quantization, "llm_int8_skip_modules") and quantization.llm_int8_skip_modules is None:
-        quantization.llm_int8_skip_modules = ["lm_head", "model.adapter", "model.audio_tower"]
-    return options
-
-
-def _check_complete(config: ListenConfig, info: dict[str, Any]) -> None:
-    """Refuse a model any of whose weights the loader had to invent."""
-    unused_head = [name for name in info["unexpected_keys"] if name.startswith(("lm_head.", ADAPTER_PREFIX))]
+def _check_complete(config: ListenConfig, checkpoint: str, info: dict[str, Any]) -> None:
+    """Refuse a model any of whose weights the loader had to invent, or could not place."""
+    # Heads, towers and other modalities of a backbone's repository have no place here; layers and adapters must have.
+    unplaced = [
+        name
+        for name in info["unexpected_keys"]
+        if (".layers." in name and not name.endswith("rotary_emb.inv_freq")) or name.startswith(ADAPTER_PREFIX)
+    ]
+    mismatched = [name for name, *_ in info["mismatched_keys"]]
     for problem, found in (
         ("missing", info["missing_keys"]),
-        ("of another shape", info["mismatched_keys"]),
-        ("without a place in the model", unused_head),
+        ("of another shape", mismatched),
+        ("without a place in the model", unplaced),
     ):
-        if names := sorted(map(str, found)):
-            owners = {
-                "model.audio_tower.": config.audio_model_id,
-                ADAPTER_PREFIX: "the checkpoint",
-                "": config.text_model_id,
-            }
-            owner = next(owner for prefix, owner in owners.items() if names[0].strip("('").startswith(prefix))
-            raise ValueError(
-                f"{len(names)} weights that should come from {owner} are {problem}: "
-                f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
-            )
+        if not found:
+            continue
+        names = sorted(found)
+        owners = {"model.audio_tower.": config.audio_model_id, ADAPTER_PREFIX: None, "": config.text_model_id}
+        owner = next(owner for prefix, owner in owners.items() if names[0].startswith(prefix))
+        raise ValueError(
+            f"{len(names)} weights that should come from {owner or checkpoint} are {problem}: "
+            f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+        )
 
 
 def _text_generation_config(config: ListenConfig, hub: dict[str, Any]) -> GenerationConfig | None:

@@ -288,7 +288,7 @@ class ListenModel(ListenPreTrainedModel):
             ValueError: placeholders and embeddings differ in number.
         """
         if input_ids is None:
-            placeholder = self._embed(torch.tensor([self.config.audio_token_id], device=inputs_embeds.device))
+            placeholder = self.embed(torch.tensor([self.config.audio_token_id], device=inputs_embeds.device))
             mask = (inputs_embeds == placeholder).all(-1)
         else:
             mask = input_ids == self.config.audio_token_id
@@ -302,10 +302,27 @@ class ListenModel(ListenPreTrainedModel):
         )
         return mask
 
-    def _embed(self, input_ids: torch.LongTensor) -> torch.Tensor:
+    def embed(self, input_ids: torch.LongTensor, audio_embeds: torch.Tensor | None = None) -> torch.Tensor:
+        """Embed a prompt.
+
+        Args:
+            input_ids: `(batch, positions)`.
+            audio_embeds: the adapter's `(..., hidden)`, in the order of the placeholders; without them those are
+                embedded as some token or other.
+
+        Returns:
+            `(batch, positions, hidden)`.
+        """
         # The placeholder may lie outside the embedding matrix; its own embedding is overwritten in any case.
         is_audio = input_ids == self.config.audio_token_id
-        return self.get_input_embeddings()(input_ids.masked_fill(is_audio, 0))
+        inputs_embeds = self.get_input_embeddings()(input_ids.masked_fill(is_audio, 0))
+        return inputs_embeds if audio_embeds is None else self._fill_spans(input_ids, inputs_embeds, audio_embeds)
+
+    def _fill_spans(
+        self, input_ids: torch.LongTensor | None, inputs_embeds: torch.Tensor, audio_embeds: torch.Tensor
+    ) -> torch.Tensor:
+        mask = self.get_placeholder_mask(input_ids, inputs_embeds, audio_embeds)
+        return inputs_embeds.masked_scatter(mask, audio_embeds.to(inputs_embeds.device, inputs_embeds.dtype))
 
     def _fit_mask(self, mask: torch.BoolTensor, dtype: torch.dtype) -> torch.Tensor:
         """A 4-D mask in the form that the language model's attention takes."""
@@ -340,16 +357,13 @@ class ListenModel(ListenPreTrainedModel):
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give exactly one of input_ids and inputs_embeds")
-        if inputs_embeds is None:
-            inputs_embeds = self._embed(input_ids)
-
         audio_embeds = None
         if input_features is not None:
             audio_embeds = self.get_audio_features(input_features, return_dict=True).pooler_output
-            mask = self.get_placeholder_mask(input_ids, inputs_embeds, audio_embeds)
-            inputs_embeds = inputs_embeds.masked_scatter(
-                mask, audio_embeds.to(inputs_embeds.device, inputs_embeds.dtype)
-            )
+        if inputs_embeds is None:
+            inputs_embeds = self.embed(input_ids)
+        if audio_embeds is not None:
+            inputs_embeds = self._fill_spans(input_ids, inputs_embeds, audio_embeds)
 
         if attention_mask is not None and attention_mask.ndim == 4 and attention_mask.dtype == torch.bool:
             attention_mask = self._fit_mask(attention_mask, inputs_embeds.dtype)

@@ -11,63 +11,78 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Is a sound there? The probability that the model's own next word is "yes", for many questions on a clip at once."""
+
+"""How probable the model holds it that a sound is there: its own "yes" against its own "no"."""
 
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, ProcessorMixin
 
 from .branches_listen import PrefixCache, Tree, pack_trees
-from .processing_listen import ListenProcessor
+
+# Questions that share one row: beyond this, attention between branches that do not see each other costs more than
+# another run of the trunk.
+QUESTIONS_PER_ROW = 32
 
 
 @torch.no_grad()
 def presence_probabilities(
-    model: PreTrainedModel,
-    processor: ListenProcessor,
-    waveforms: Sequence[np.ndarray],
-    questions: Sequence[Sequence[str]],
-    prefix: PrefixCache | None = None,
+    model: PreTrainedModel, processor: ProcessorMixin, clips: Sequence[Any], questions: Sequence[Sequence[str]]
 ) -> list[list[float]]:
-    """P(yes) of yes/no questions, read off the first token of the answer.
+    """Probability of "yes" as the answer to questions about clips.
 
-    All questions of a clip share one pass of the encoder, of the adapter and of the language model over the audio.
+    The probability of all spellings of "yes" as the first token of the answer, out of those of "yes" and "no". A clip
+    passes the encoder once, and the questions on it share what stands before them.
 
     Args:
-        waveforms: the clips, float32 `(samples,)` at the encoder's sampling rate (see `processor.load_audio`).
-        questions: the questions of each clip; at least one.
-        prefix: keys and values of what stands before the audio, for callers that ask often.
+        model: a `ListenForConditionalGeneration` with sdpa or eager attention.
+        processor: its `ListenProcessor`.
+        clips: audio as `processor.load_audio` reads it; all of them are one batch.
+        questions: those on each clip.
 
     Returns:
-        For each clip, P(yes) / (P(yes) + P(no)) of its questions, over all spellings of both words.
+        P(yes) / (P(yes) + P(no)) of each question on each clip.
 
     Raises:
-        ValueError: not as many lists of questions as clips, or a clip without questions.
+        ValueError: clips and questions differ in number; audio that cannot be read.
     """
-    if len(waveforms) != len(questions) or not all(questions):
-        raise ValueError(f"{len(waveforms)} clips need as many lists of questions, none empty; got {questions!r:.200}")
-    prompts = [[processor.tokenize_prompt(question) for question in each] for each in questions]
-    prefix = prefix or PrefixCache(model, prompts[0][0].prefix)
-    features, num_windows = processor.extract_features(waveforms, device=model.device)
-    trees = [
-        [Tree(processor.audio_span(windows), [prompt.suffix for prompt in each])]
-        for windows, each in zip(num_windows, prompts, strict=True)
-    ]
-    packed = pack_trees(trees, processor.tokenizer.pad_token_id, prefix.length)
-    # The last token of a branch is followed by another branch or by padding, or ends its row.
-    following = torch.nn.functional.pad(packed.branch_ids[:, 1:], (0, 1))
-    ends = (packed.branch_ids > 0) & (following != packed.branch_ids)
+    if len(clips) != len(questions):
+        raise ValueError(f"{len(clips)} clips, but questions on {len(questions)}")
+    asked = [index for index, each in enumerate(questions) if each]
+    if not asked:
+        return [[] for _ in questions]
+    features, windows = processor.extract_features([processor.load_audio(clips[index]) for index in asked])
+    embeds = model.get_audio_features(features.to(model.device), return_dict=True).pooler_output
+    spans = embeds.split(windows)  # (windows, queries, hidden) of each clip
+
+    trees, row_spans = [], []
+    prefix: list[int] = []
+    for index, span, num_windows in zip(asked, spans, windows, strict=True):
+        prompts = [processor.tokenize_prompt(question) for question in questions[index]]
+        prefix = prompts[0].prefix
+        for start in range(0, len(prompts), QUESTIONS_PER_ROW):
+            branches = [prompt.suffix for prompt in prompts[start : start + QUESTIONS_PER_ROW]]
+            trees.append(Tree(processor.audio_span(num_windows), branches))
+            row_spans.append(span.flatten(0, 1))
+
+    packed = pack_trees([[tree] for tree in trees], processor.tokenizer.pad_token_id, len(prefix))
+    following = torch.nn.functional.pad(packed.branch_ids, (0, 1))[:, 1:]
+    ends = (packed.branch_ids > 0) & (packed.branch_ids != following)  # in the order of the questions
+    input_ids = packed.input_ids.to(model.device)
     logits = model(
-        input_ids=packed.input_ids.to(model.device),
+        inputs_embeds=model.model.embed(input_ids, torch.cat(row_spans)),
         position_ids=packed.position_ids.to(model.device),
         attention_mask=packed.attention_mask.to(model.device),
-        input_features=features,
-        past_key_values=prefix.expand(len(trees)),
+        past_key_values=PrefixCache(model, prefix).expand(len(trees)),
+        use_cache=bool(prefix),
         logits_to_keep=ends.to(model.device),
-    ).logits.float()  # (questions of all clips, vocabulary)
-
+    ).logits
     answers = processor.answer_token_ids()
-    log_odds = logits[:, answers["yes"]].logsumexp(-1) - logits[:, answers["no"]].logsumexp(-1)
-    return [p.tolist() for p in log_odds.sigmoid().cpu().split([len(each) for each in questions])]
+    yes, no = (logits[:, answers[answer]].float().logsumexp(-1) for answer in ("yes", "no"))
+    probabilities = iter((yes - no).sigmoid().tolist())
+    return [[next(probabilities) for _ in each] for each in questions]
+
+
+__all__ = ["presence_probabilities"]
