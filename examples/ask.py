@@ -1,0 +1,16 @@
+"""Ask a question about a recording.
+
+python examples/ask.py runs/demo/model street.wav "Is there a siren?"
+"""
+
+import sys
+
+from modeling_listen import ListenForConditionalGeneration, ListenProcessor
+
+folder, audio, question = sys.argv[1:4]
+model = ListenForConditionalGeneration.from_pretrained(folder)
+processor = ListenProcessor.from_pretrained(folder)
+
+inputs = processor(audio, question)
+output = model.generate(**inputs, max_new_tokens=100, do_sample=False)
+print(processor.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))

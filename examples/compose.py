@@ -1,0 +1,25 @@
+"""Compose a LISTEN of any Whisper and any instruction-tuned language model; its adapter is new and wants training.
+
+python examples/compose.py openai/whisper-small Qwen/Qwen2.5-7B-Instruct runs/untrained
+
+Then make data with the same language model and train:
+
+python recipes/synthesize_listen.py --text_model Qwen/Qwen2.5-7B-Instruct --corpora esc50=ESC-50 \
+    --output runs/responses
+python recipes/train_listen.py --audio_model openai/whisper-small --text_model Qwen/Qwen2.5-7B-Instruct \
+    --responses runs/responses --output_dir runs/model
+"""
+
+import sys
+
+from modeling_listen import ListenForConditionalGeneration, ListenProcessor
+
+audio_model, text_model, folder = sys.argv[1:4]
+model = ListenForConditionalGeneration.from_backbones(audio_model, text_model, dtype="auto", num_query_tokens=64)
+processor = ListenProcessor.from_backbones(audio_model, text_model, num_query_tokens=64)
+model.freeze_backbones()
+
+total, trainable = model.num_parameters(), model.num_parameters(only_trainable=True)
+print(f"{total:,} parameters, of which the adapter's {trainable:,} are trainable ({trainable / total:.1%})")
+model.save_pretrained(folder)
+processor.save_pretrained(folder)

@@ -1,0 +1,26 @@
+"""When is it there? The probability of a sound over a long recording, window by window.
+
+A recording longer than the encoder's window may also be asked about as a whole (see ask.py): it is then heard in as
+many windows as it takes.
+
+python examples/long_recording.py runs/demo/model night.wav "dog"
+"""
+
+import sys
+
+from modeling_listen import ListenForConditionalGeneration, ListenProcessor
+from modeling_listen.presence_listen import presence_probabilities
+
+folder, audio, sound = sys.argv[1:4]
+model = ListenForConditionalGeneration.from_pretrained(folder)
+processor = ListenProcessor.from_pretrained(folder)
+
+waveform = processor.load_audio(audio)
+rate, length = processor.feature_extractor.sampling_rate, processor.feature_extractor.n_samples
+starts = range(0, len(waveform), length)
+windows = [waveform[start : start + length] for start in starts]
+question = f"Is there a sound of {sound} in the audio?"
+
+scores = presence_probabilities(model, processor, windows, [[question]] * len(windows))
+for start, [score] in zip(starts, scores, strict=True):
+    print(f"{start / rate:8.1f} s  {score:.3f}  {'#' * round(40 * score)}")

@@ -1,0 +1,14 @@
+"""Which of these sounds are there? A table of probabilities.
+
+python examples/presence_table.py runs/demo/model street.wav "siren, dog, rain"
+"""
+
+import sys
+
+from transformers import pipeline
+
+folder, audio, labels = sys.argv[1:4]
+presence = pipeline("sound-presence", model=folder, trust_remote_code=True)
+
+for row in presence(audio, candidate_labels=labels):
+    print(f"{row['label']:20} {row['score']:6.3f} {'yes' if row['present'] else 'no'}")

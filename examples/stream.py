@@ -1,0 +1,17 @@
+"""Print an answer word by word, as it is made.
+
+python examples/stream.py runs/demo/model street.wav "Replay the audio."
+"""
+
+import sys
+
+from transformers import TextStreamer
+
+from modeling_listen import ListenForConditionalGeneration, ListenProcessor
+
+folder, audio, question = sys.argv[1:4]
+model = ListenForConditionalGeneration.from_pretrained(folder)
+processor = ListenProcessor.from_pretrained(folder)
+
+streamer = TextStreamer(processor.tokenizer, skip_prompt=True, skip_special_tokens=True)
+model.generate(**processor(audio, question), max_new_tokens=100, do_sample=False, streamer=streamer)

@@ -1,0 +1,28 @@
+"""Two recordings in one prompt.
+
+python examples/two_clips.py runs/demo/model before.wav after.wav "Which sounds are in the second only?"
+"""
+
+import sys
+
+from modeling_listen import ListenForConditionalGeneration, ListenProcessor
+
+folder, first, second, question = sys.argv[1:5]
+model = ListenForConditionalGeneration.from_pretrained(folder)
+processor = ListenProcessor.from_pretrained(folder)
+
+conversation = [
+    {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "Here is one recording:"},
+            {"type": "audio", "path": first},
+            {"type": "text", "text": "And here is another:"},
+            {"type": "audio", "path": second},
+            {"type": "text", "text": question},
+        ],
+    }
+]
+inputs = processor.apply_chat_template(conversation, tokenize=True, return_dict=True, add_generation_prompt=True)
+output = model.generate(**inputs, max_new_tokens=100, do_sample=False)
+print(processor.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
