@@ -1,0 +1,72 @@
+"""What the documentation says is there, is there: paths, commands, flags, Python."""
+
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted(
+    page for page in ROOT.rglob("*.md") if not {".venv", "runs", "build", ".cache"} & set(page.relative_to(ROOT).parts)
+)
+SCRIPTS = sorted((ROOT / "recipes").glob("*_*.py"))
+PROGRAMS = [script for script in SCRIPTS if "def main(" in script.read_text(encoding="utf-8")]
+
+
+def _texts() -> dict[str, str]:
+    """All prose in which commands stand: pages, and the docstrings of scripts and examples."""
+    texts = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
+    for script in [*PROGRAMS, *sorted((ROOT / "examples").rglob("*.py"))]:
+        source = script.read_text(encoding="utf-8")
+        texts[str(script.relative_to(ROOT))] = source.split('"""')[1] if '"""' in source else ""
+    return texts
+
+
+@cache
+def _help(script: str) -> str:
+    done = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", sorted(_texts()))
+def test_paths_exist(page: str) -> None:
+    named = re.findall(r"(?<![\w./-])((?:recipes|examples|modeling_listen|tests)/[\w./-]+\.\w+)", _texts()[page])
+    missing = [path for path in named if not (ROOT / path).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", sorted(_texts()))
+def test_commands_have_the_flags_they_use(page: str) -> None:
+    text = re.sub(r"\\+\n\s*", " ", _texts()[page])
+    for script, arguments in re.findall(r"python (recipes/\w+\.py)([^\n`#|]*)", text):
+        shown = _help(script)
+        for flag in re.findall(r"(?<=\s)--[\w-]+", arguments):
+            assert re.search(rf"{re.escape(flag)}\b", shown), f"{page}: {script} has no {flag}"
+        shlex.split(arguments, comments=True)
+
+
+def test_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for page, text in _texts().items():
+        assert set(re.findall(r"`?make ([a-z-]+)`", text)) <= targets, page
+
+
+def test_links_inside_the_project_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_python_blocks_of_the_readme_run(demo_model: Path, tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        source = block.replace("runs/demo/model", str(demo_model))
+        done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, cwd=demo_model.parent)
+        assert done.returncode == 0, f"{source}\n{done.stderr}"
+        assert done.stdout.strip()
