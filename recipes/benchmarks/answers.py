@@ -25,7 +25,8 @@ _NO_VERDICT = re.compile(
 )
 _ANSWER_WORD = r"(?:(?P<yes>yes|yeah|yep|yup)|(?P<no>no|nope|nah))\b"
 _STATED = re.compile(
-    r"\b(?:answer(?: to (?:the|this|your) question)?(?:\s*(?:is|would be|should be|[:=-]))+|i(?:'d| would)? (?:say|think))"
+    r"\b(?:answer(?: to (?:the|this|your) question)?(?:\s*(?:is|would be|should be|[:=-]))+"
+    r"|i(?:'d| would)? (?:say|think))"
     rf"\s*(?:an? )?(?:definite |clear |simple )?{_ANSWER_WORD}"
 )
 _OPENING = re.compile(rf"\W*{_ANSWER_WORD}")
@@ -193,9 +194,9 @@ def _parse_choice_strictly(response: str, options: Sequence[str]) -> str | None:
 
 
 _NUMBERS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty"
-).split()
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+)
 _LEAD_IN = re.compile(r"^(?:the )?answer(?: is)? |^(?:it|this|that) is |^it's ")
 _ARTICLE = re.compile(r"^(?:an?|the) ")
 

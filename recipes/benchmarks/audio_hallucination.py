@@ -7,18 +7,19 @@ of X"; X is a label of the clip, or one that it does not have, drawn by one of t
 - `popular`, `adversarial`: 31,376 and 31,047 questions, damaged upstream: in wordings 2 to 5 nine in ten of the "Yes"
   objects belong to other clips, and a quarter of the Popular "No" objects are labels of the clip.
 - `popular_repaired`, `adversarial_repaired`: rebuilt by the paper's rule, 30,220 questions each. A clip's labels are
-  its positives in `random`; it gets as many negatives as it has labels, the same for every wording. Popular: the labels
-  of most clips. Adversarial: the labels that occur most often beside the clip's labels in the other clips (summed over
-  the clip's labels), ties going to the label of more clips. What still ties goes by first appearance in `random`.
-  AudioSet's labels are not closed under its ontology, so a negative may be a kind or a part of a positive ("vehicle"
-  for a car); that is the paper's rule too.
+  its positives in `random`; it gets as many negatives as it has labels, the same for every wording. Popular: the
+  labels of most clips. Adversarial: the labels that occur most often beside the clip's labels in the other clips
+  (summed over the clip's labels), ties going to the label of more clips. What still ties goes by first appearance in
+  `random`. AudioSet's labels are not closed under its ontology, so a negative may be a kind or a part of a positive
+  ("vehicle" for a car); that is the paper's rule too.
 
 **ICASSP 2025** (https://arxiv.org/abs/2410.16130): `object_existence` (AudioCaps, ESC-50 and VocalSound mixed),
 `temporal_order` and `object_attribute` (CompA). Rows 2i and 2i+1 ask the same of a clip of which it is true and one of
 which it is not; `pair` holds i.
 
 Recordings, anywhere below `data_dir`: AudioCaps as `Y<youtube_id>`, `<youtube_id>`, and, where AudioCaps' own
-`test.csv` lies there too, `<youtube_id>_<start>` or `<audiocap_id>`; CompA below the folders that its names begin with.
+`test.csv` lies there too, `<youtube_id>_<start>` or `<audiocap_id>`; CompA below the folders that its names begin
+with.
 """
 
 from collections import Counter, defaultdict
@@ -189,7 +190,7 @@ def popular_negatives(labels: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 def adversarial_negatives(labels: dict[str, list[str]]) -> dict[str, list[str]]:
-    """For each clip, as many labels as it has, those most often beside its labels in other clips, none of them its own.
+    """For each clip, as many labels as it has, those most often beside its labels elsewhere, none of them its own.
 
     Args:
         labels: each clip's labels, every label once.
