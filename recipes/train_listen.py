@@ -1,0 +1,101 @@
+"""Section 3.2 of the paper: responses -> the adapter, encoder and language model staying as they are.
+
+    # The miniature, on any CPU; `python recipes/synthesize_listen.py` makes its responses.
+    python recipes/train_listen.py
+
+    # The paper's model on one 80 GB GPU, on eight, or on a GPU of 24 GB.
+    python recipes/train_listen.py recipes/configs/paper.yaml
+    torchrun --nproc_per_node 8 recipes/train_listen.py recipes/configs/paper.yaml --per_device_train_batch_size 4
+    python recipes/train_listen.py recipes/configs/paper_24gb.yaml
+
+    # Any row of Table 3, any option, anything that transformers.TrainingArguments takes.
+    python recipes/train_listen.py recipes/configs/ablations/rule.yaml --seed 1 \\
+        --training_arguments '{"report_to": "tensorboard", "push_to_hub": true}'
+
+The output folder gets the adapter and the processor (`from_pretrained` loads them), checkpoints, the resolved options,
+the log as `history.jsonl` and its curves. A run that was stopped, by whatever, goes on from its last checkpoint when
+the same command is given again, and ends as if it had not been stopped.
+"""
+
+import logging
+
+from recipes.command_line import parse_options
+from recipes.training.arguments import DataOptions, ModelOptions, TrainingOptions
+
+logger = logging.getLogger(__name__)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train, or go on."""
+    options = parse_options(ModelOptions, DataOptions, TrainingOptions, description=__doc__, argv=argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        train(*options)
+    except KeyboardInterrupt:
+        raise SystemExit("stopped; the same command goes on from the last checkpoint") from None
+    except (ValueError, OSError, FloatingPointError) as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from error
+
+
+def train(model_options: ModelOptions, data_options: DataOptions, options: TrainingOptions) -> None:
+    """Load, build, train, save.
+
+    Raises:
+        ValueError, OSError: options, data or backbones that cannot be used; the message says what to do.
+        FloatingPointError: the loss is not finite; the message names the step and the clips.
+        RuntimeError: a frozen tensor has changed.
+    """
+    from transformers import EarlyStoppingCallback, set_seed
+
+    from recipes.training.callbacks import HistoryCallback
+    from recipes.training.clips import WaveformClips, report_unreadable
+    from recipes.training.collator import ClipCollator
+    from recipes.training.data import load_clips, load_questions
+    from recipes.training.frozen import check_frozen, hash_frozen
+    from recipes.training.model import load_model, load_processor, save_trained
+    from recipes.training.probe import Probe
+    from recipes.training.run import claim_output_dir, finish, last_checkpoint
+    from recipes.training.trainer import ListenTrainer
+
+    arguments = options.trainer_arguments(bf16=model_options.dtype == "bfloat16")
+    train_clips, validation_clips = load_clips(data_options, options.seed)
+    questions = load_questions(data_options) if data_options.questions and options.eval_steps else None
+    if arguments.should_save and not claim_output_dir(options, model_options, data_options):
+        logger.info("%s is trained already; --overwrite true trains it anew", options.output_dir)
+        return
+
+    processor = load_processor(model_options)
+    set_seed(options.seed)
+    model = load_model(model_options, arguments.device)
+    callbacks = [HistoryCallback()]
+    if options.early_stopping_patience:
+        callbacks.append(EarlyStoppingCallback(options.early_stopping_patience))
+    trainer = ListenTrainer(
+        model,
+        arguments,
+        data_collator=ClipCollator(
+            processor,
+            share_clips=options.share_clips,
+            prefix_cache=options.prefix_cache and not model_options.lora_rank,
+            row_length=options.row_length,
+        ),
+        train_dataset=WaveformClips(train_clips, processor.load_audio),
+        eval_dataset=WaveformClips(validation_clips, processor.load_audio),
+        processing_class=processor,
+        masked_head=options.masked_head,
+        probe=Probe(questions, processor, arguments.eval_batch_size, options.row_length) if questions else None,
+        callbacks=callbacks,
+    )
+    before = hash_frozen(model)
+    trainer.train(resume_from_checkpoint=last_checkpoint(options.output_dir))
+    check_frozen(before, hash_frozen(model))
+    if trainer.unreadable:
+        report_unreadable(trainer.unreadable, len(train_clips), "clips")
+    if arguments.should_save:
+        save_trained(model, processor, options.output_dir)
+        finish(trainer, options)
+    trainer.accelerator.end_training()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The `Trainer` of Transformers on clips: shared trunks, a cached prefix, the head on response tokens only."""
+
+import logging
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, Trainer
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from modeling_listen.branches_listen import PrefixCache
+from recipes.training.clips import NAMES_IN_LOG
+from recipes.training.collator import ClipCollator
+from recipes.training.packing import IGNORED
+from recipes.training.probe import Probe
+
+logger = logging.getLogger(__name__)
+
+
+def model_inputs(
+    batch: dict[str, Any],
+    input_features: torch.Tensor,
+    prefix: PrefixCache | None = None,
+    masked_head: bool = True,
+) -> dict[str, Any]:
+    """What the model takes for a batch of rows.
+
+    Args:
+        batch: tensors of `Rows` on the model's device.
+        input_features: of the spans, `(windows, mel_bins, frames)`.
+        prefix: of the rows that were laid out without it.
+        masked_head: run the head on the positions that predict response tokens, not on all.
+    """
+    inputs = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask", "labels")}
+    inputs["input_features"] = input_features
+    if masked_head:
+        shift_labels = torch.nn.functional.pad(inputs.pop("labels"), (0, 1), value=IGNORED)[:, 1:]
+        inputs["logits_to_keep"] = shift_labels != IGNORED
+        inputs["shift_labels"] = shift_labels[inputs["logits_to_keep"]]
+    if prefix is not None:
+        inputs |= {"past_key_values": prefix.expand(len(batch["input_ids"])), "use_cache": True}
+    return inputs
+
+
+class ListenTrainer(Trainer):
+    """Trains what of a LISTEN model is not frozen.
+
+    Args:
+        data_collator: a `ClipCollator`; its `prefix_cache` says whether the prefix is cached here.
+        masked_head: see `model_inputs`.
+        probe: yes/no questions asked at every evaluation; their scores are metrics named `probe_*`.
+        options: those of `Trainer`.
+
+    A loss that is not finite raises FloatingPointError with the step and the clips, before the optimizer sees it.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        *args: Any,
+        data_collator: ClipCollator,
+        masked_head: bool = True,
+        probe: Probe | None = None,
+        **options: Any,
+    ):
+        # The check that quantized weights are not trained knows PEFT's adapters only; this model brings its own.
+        quantized, model.is_quantized = getattr(model, "is_quantized", False), False
+        super().__init__(model, *args, data_collator=data_collator, **options)
+        model.is_quantized = quantized
+        self.masked_head, self.probe = masked_head, probe
+        self.unreadable: dict[str, str] = {}
+        self._prefix: PrefixCache | None = None
+        if self.args.activation_checkpointing or self.is_fsdp_enabled:
+            if data_collator.prefix_cache:
+                logger.warning("no prefix cache under activation checkpointing and FSDP, which cannot keep one")
+            data_collator.prefix_cache = False
+        if not hasattr(model, "peft_config"):
+            frozen = {name for name, tensor in model.named_parameters() if not tensor.requires_grad}
+            model._keys_to_ignore_on_save = frozen & set(model.state_dict())
+
+    @property
+    def prefix(self) -> PrefixCache | None:
+        """Keys and values of what precedes every span, computed when first asked for."""
+        if not self.data_collator.prefix_cache:
+            return None
+        if self._prefix is None:
+            self._prefix = PrefixCache(self.accelerator.unwrap_model(self.model), self.data_collator.prefix)
+        return self._prefix
+
+    def compute_loss(
+        self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **options: Any
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
+        """Mean over the response tokens of all batches of an optimizer step, on all processes."""
+        self._note_unreadable(inputs["unreadable"])
+        if self.args.activation_checkpointing:
+            self._let_frozen_layers_checkpoint()
+        features, _ = self.processing_class.extract_features(inputs["waveforms"], device=self.args.device)
+        inputs = model_inputs(inputs, features, self.prefix, self.masked_head)
+        return super().compute_loss(model, inputs, *args, **options)
+
+    def training_step(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any) -> torch.Tensor:
+        """Forward and backward; refuses a loss that is not finite."""
+        loss = super().training_step(model, inputs, *args)
+        if not loss.isfinite():
+            raise FloatingPointError(
+                f"the loss is {loss.item()} in step {self.state.global_step + 1}, on the clips {', '.join(inputs['ids'])};"
+                " listen to them and read their responses, or lower learning_rate"
+            )
+        return loss
+
+    def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **options: Any) -> Any:
+        """The validation loss, and the probe."""
+        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **options)
+        if self.probe is not None:
+            scores = self.probe(self.model, self.accelerator, self.prefix)
+            output.metrics.update({f"{metric_key_prefix}_probe_{name}": value for name, value in scores.items()})
+        return output
+
+    def _let_frozen_layers_checkpoint(self) -> None:
+        """Frozen layers are in evaluation mode, in which they would keep their activations."""
+        for module in self.model.modules():
+            if isinstance(module, GradientCheckpointingLayer):
+                module.training = torch.is_grad_enabled()
+
+    def _note_unreadable(self, unreadable: dict[str, str]) -> None:
+        for name, why in unreadable.items():
+            if name not in self.unreadable and len(self.unreadable) < NAMES_IN_LOG:
+                logger.warning("clip %s is passed over: %s", name, why)
+            self.unreadable[name] = why
