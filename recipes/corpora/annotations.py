@@ -146,9 +146,9 @@ def text_of(value: Any, what: str, where: str) -> str:
     """A caption, tag or id without surrounding blanks.
 
     Raises:
-        AnnotationError: it is not a string, or an empty one.
+        AnnotationError: it is not a string, an empty one, or one that is no valid Unicode (JSON may escape such).
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _is_unicode(value):
         raise AnnotationError(f"{where}: the {what} is {value!r}; a text is needed")
     if not value.strip():
         raise AnnotationError(f"{where}: the {what} is empty; write one or take the row out")
@@ -176,7 +176,7 @@ def file_name_of(value: Any, where: str) -> str:
     Raises:
         AnnotationError: it is empty, or would lead out of the corpus' folder.
     """
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value.strip() or not _is_unicode(value):
         raise AnnotationError(f"{where}: the file name is {value!r}; name a recording or take the row out")
     parts = re.split(r"[/\\]", value)
     if "\0" in value or ".." in parts or not parts[0] or re.fullmatch(r"[A-Za-z]:", parts[0]):
@@ -185,3 +185,7 @@ def file_name_of(value: Any, where: str) -> str:
             "named relative to it"
         )
     return value
+
+
+def _is_unicode(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

@@ -17,31 +17,30 @@ class AudioFiles:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = [folder for folder in dict.fromkeys(folders) if folder.is_dir()] or list(folders[:1])
-        self._names: dict[Path, frozenset[str]] = {}
+        self._names: dict[tuple[Path, str], frozenset[str]] = {}
 
     def find(self, names: Iterable[str]) -> Path | None:
         """The first recording that exists: each name in each folder, as it is and with every audio suffix."""
         for name in names:
+            parent, base = os.path.split(name)
             for folder in self.folders:
-                parent = (folder / name).parent
-                if not (listing := self._listing(parent)):
-                    continue
-                for variant in with_suffixes(os.path.basename(name)):
-                    if variant in listing:
-                        return parent / variant
+                if listing := self._listing(folder, parent):
+                    for variant in with_suffixes(base):
+                        if variant in listing:
+                            return folder / parent / variant
         return None
 
     def expected(self, name: str) -> Path:
         """Where a recording would lie if it were there."""
         return self.folders[0] / with_suffixes(name)[0]
 
-    def _listing(self, folder: Path) -> frozenset[str]:
-        if folder not in self._names:
+    def _listing(self, folder: Path, below: str) -> frozenset[str]:
+        if (folder, below) not in self._names:
             try:
-                self._names[folder] = frozenset(os.listdir(folder))
+                self._names[folder, below] = frozenset(os.listdir(folder / below))
             except (FileNotFoundError, NotADirectoryError):
-                self._names[folder] = frozenset()
-        return self._names[folder]
+                self._names[folder, below] = frozenset()
+        return self._names[folder, below]
 
 
 def with_suffixes(name: str) -> list[str]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from recipes.corpora.annotations import AnnotationError, read_csv, seconds_of, text_of
 from recipes.corpora.audioset import youtube_id, youtube_names
-from recipes.corpora.base import Clip, CorpusBuilder, Coverage
+from recipes.corpora.base import CorpusBuilder
+from recipes.corpora.clips import Clip, Coverage
 
 CLIP_SECONDS = 10
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from recipes.corpora.annotations import AnnotationError, read_csv, read_json, seconds_of
-from recipes.corpora.base import Clip, CorpusBuilder, Coverage
+from recipes.corpora.base import CorpusBuilder
+from recipes.corpora.clips import Clip, Coverage
 
-LABELS = ("class_labels_indices.csv", "*/class_labels_indices.csv")
-ONTOLOGY = ("ontology.json", "*/ontology.json")
+# Where the labels' names are, best first.
+NAMES = ("class_labels_indices.csv", "*/class_labels_indices.csv", "ontology.json", "*/ontology.json")
 
 
 class AudioSet(CorpusBuilder):
@@ -55,10 +56,7 @@ class AudioSet(CorpusBuilder):
         return [*super().annotation_files(), self._names_file()]
 
     def _names_file(self) -> Path:
-        try:
-            return self.companion(LABELS, "the labels' names")
-        except AnnotationError:
-            return self.companion([*LABELS, *ONTOLOGY], "the labels' names")
+        return self.companion(NAMES, "the labels' names")
 
     def label_names(self) -> dict[str, str]:
         """The display name of each label id (mid)."""

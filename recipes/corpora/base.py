@@ -1,13 +1,13 @@
 """What the builders of all corpora share: from the clips that an annotation file lists to the records of seeds."""
 
+import abc
 import dataclasses
 import hashlib
 import inspect
 import json
 import logging
-import re
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import datasets
 
 from recipes.corpora.annotations import AnnotationError, find_annotation
 from recipes.corpora.audio_files import AudioFiles, seconds_in, state_of
+from recipes.corpora.clips import Clip, Coverage
+from recipes.corpora.splits import SplitPart, parse_splits
 from recipes.records import SEED_FEATURES
 
 logger = logging.getLogger(__name__)
@@ -27,35 +29,6 @@ TAG_SEPARATOR = "; "
 _STORED = datasets.Features(
     {**SEED_FEATURES, "audio": {"bytes": datasets.Value("binary"), "path": datasets.Value("string")}}
 )
-
-
-@dataclass
-class Clip:
-    """What a corpus says about one recording."""
-
-    key: str  # unique within the split
-    where: str  # the annotation it comes from, for messages
-    names: list[str]  # file names to try in the audio folders; the first is the official one
-    captions: list[tuple[str, str]] = field(default_factory=list)  # (key unique within the split, text)
-    tags: list[str] = field(default_factory=list)
-    seconds: float | None = None  # the length that the annotation gives
-    path: Path | None = None  # the recording, where there is no need to look for it
-
-
-@dataclass
-class Coverage:
-    """What became of the clips of a split; lengths are in seconds."""
-
-    clips: int = 0  # annotated
-    missing: int = 0  # of these: no recording was found
-    unreadable: int = 0  # of these: the recording's header cannot be read, or it holds no sample
-    seeds: int = 0  # that came out
-    malformed: int = 0  # rows passed over because the corpus is known to contain such rows
-    seconds: float = 0.0  # of all clips whose length is known from the recording or else from the annotation
-    unknown: int = 0  # clips whose length is not known
-    seconds_on_disk: float = 0.0  # of the recordings found
-    first_missing: str | None = None
-    first_malformed: str | None = None
 
 
 class CorpusBuilder(datasets.GeneratorBasedBuilder):
@@ -105,7 +78,7 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
             cache_dir=None if cache_dir is None else str(cache_dir),
             dataset_name=self.CORPUS,
             hash=self._code(),
-            config_id=self._state(split),
+            config_id=self._state(),
             data_dir=str(self.data_dir),
         )
 
@@ -133,13 +106,13 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
 
     # What subclasses say.
 
+    @abc.abstractmethod
     def audio_folders(self, split: str) -> Sequence[str]:
         """Folders of a split's recordings, relative to `data_dir` or to one of `ROOTS`; best first."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def read_clips(self, annotations: Path, split: str, coverage: Coverage) -> Iterator[Clip]:
         """The clips of a split, in the annotation file's order; malformed rows raise or are counted."""
-        raise NotImplementedError
 
     def mirror_clip(self, row: dict[str, Any], where: str) -> Clip:
         """The clip in a row of a Hub mirror."""
@@ -192,37 +165,32 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
 
     # Splits.
 
-    def _parse(self, split: str | None) -> list[tuple[str, tuple[str, ...], str]]:
-        """The parts of a split specification: the name asked for, the splits it means, and a slice or ""."""
+    def _parse(self, split: str | None) -> list[SplitPart]:
         if self.mirror is not None:
-            return [(split or "train", (split or "train",), "")]
+            return [SplitPart(split or "train", (split or "train",))]
         present = self.present_splits()
         if split is None:
             if not (names := tuple(name for name in present if name not in self.OPT_IN)):
                 self._raise_absent([pattern for each in self.ANNOTATIONS.values() for pattern in each], "any split")
-            return [("all", names, "")]
-        parts = []
-        for part in split.split("+"):
-            match = re.fullmatch(r"\s*(\w+)(\[[^]]*\])?\s*", part)
-            name = match[1] if match else part
-            names = tuple(each for each in self.ALIASES.get(name, (name,)) if self._can_be_asked_for(each, present))
-            if not match or not names:
-                known = ", ".join(dict.fromkeys([*self.ANNOTATIONS, *present, *self.ALIASES]))
-                raise AnnotationError(
-                    f"{self.CORPUS} in {self.data_dir} has no split {part!r}; it has {', '.join(present) or 'none'} "
-                    f"(known names: {known})"
-                )
-            parts.append((name, names, match[2] or ""))
-        return parts
+            return [SplitPart("all", names)]
 
-    def _can_be_asked_for(self, split: str, present: list[str]) -> bool:
-        # A known split whose annotation file is absent passes here: what tells of the file to fetch comes later.
-        return split in present or (split in self.ANNOTATIONS and not self.find_annotations(split))
+        def available(name: str) -> bool:
+            # A known split whose annotation file is absent passes: what tells of the file to fetch comes later.
+            return name in present or (name in self.ANNOTATIONS and not self.find_annotations(name))
+
+        try:
+            return parse_splits(split, self.ALIASES, available)
+        except AnnotationError as error:
+            known = dict.fromkeys([*self.ANNOTATIONS, *present, *self.ALIASES])
+            raise AnnotationError(
+                f"{self.CORPUS} in {self.data_dir}: {error}; it has {', '.join(present) or 'none'} "
+                f"(known names: {', '.join(known)})"
+            ) from None
 
     @property
     def build_splits(self) -> list[str]:
         """The splits that are built, each once."""
-        return list(dict.fromkeys(name for _, names, _ in self.parts for name in names))
+        return list(dict.fromkeys(split for part in self.parts for split in part.splits))
 
     # The cache: a build is used again only if nothing that it depends on has changed.
 
@@ -230,14 +198,16 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
         files = {*Path(__file__).parent.glob("*.py"), Path(inspect.getfile(type(self)))}
         return hashlib.blake2b(b"".join(file.read_bytes() for file in sorted(files)), digest_size=8).hexdigest()
 
-    def _state(self, split: str | None) -> str:
+    def _state(self) -> str:
         digest = hashlib.blake2b(digest_size=16)
-        digest.update(repr((str(self.data_dir), self.build_splits, self.missing_audio)).encode())
+        digest.update(
+            repr((str(self.data_dir), self.build_splits, self.missing_audio)).encode("utf-8", "surrogateescape")
+        )
         if self.mirror is not None:
             digest.update(self.mirror._fingerprint.encode())
         else:
             for path in self.annotation_files():
-                digest.update(str(path).encode())
+                digest.update(os.fsencode(path))
                 with path.open("rb") as file:
                     while block := file.read(1 << 20):
                         digest.update(block)
@@ -378,22 +348,11 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
     def seeds(self) -> datasets.Dataset:
         """The seeds of the splits asked for, once the corpus is prepared; memory-mapped."""
         parts = []
-        for name, splits, part in self.parts:
+        for part in self.parts:
             # `datasets` cannot read a split of no rows.
-            filled = [self.as_dataset(split=split) for split in splits if self.info.splits[split].num_examples]
-            if not filled:
-                continue
-            rows = datasets.concatenate_datasets(filled)
-            if part:
-                try:
-                    instruction = datasets.ReadInstruction.from_spec(name + part)
-                    [absolute] = instruction.to_absolute({name: len(rows)})
-                except (ValueError, AssertionError) as error:
-                    raise AnnotationError(
-                        f"split {name + part!r} of {self.CORPUS}: {error}; write e.g. {name}[:10%]"
-                    ) from None
-                rows = rows.select(range(*slice(absolute.from_, absolute.to).indices(len(rows))))
-            parts.append(rows)
+            filled = [self.as_dataset(split=split) for split in part.splits if self.info.splits[split].num_examples]
+            if filled:
+                parts.append(part.take(datasets.concatenate_datasets(filled)))
         if not parts:
             return _as_seeds(datasets.Dataset.from_dict({name: [] for name in _STORED}, features=_STORED))
         return datasets.concatenate_datasets(parts)

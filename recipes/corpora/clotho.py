@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from recipes.corpora.annotations import AnnotationError, file_name_of, read_csv, text_of
-from recipes.corpora.base import Clip, CorpusBuilder, Coverage
+from recipes.corpora.base import CorpusBuilder
+from recipes.corpora.clips import Clip, Coverage
 from recipes.corpora.mirrors import file_name_in
 
 OFFICIAL = {"train": "development", "validation": "validation", "test": "evaluation"}

@@ -15,7 +15,8 @@ from recipes.corpora.annotations import (
     seconds_of,
     text_of,
 )
-from recipes.corpora.base import Clip, CorpusBuilder, Coverage
+from recipes.corpora.base import CorpusBuilder
+from recipes.corpora.clips import Clip, Coverage
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 FILE_COLUMNS = ("file", "file_name")  # the second is what `datasets`' AudioFolder calls it
@@ -100,7 +101,7 @@ class Folder(CorpusBuilder):
                 continue
             file = self._file_of(row, where)
             if row.get("id") not in (None, ""):
-                key = str(row["id"])
+                key = text_of(str(row["id"]), "id", where)
             else:
                 # Digests of names keep a million of them small; a collision would only number one file's id.
                 digest = hashlib.blake2b(file.encode(), digest_size=16).digest()

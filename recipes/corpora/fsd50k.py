@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from recipes.corpora.annotations import AnnotationError, file_name_of, read_csv, text_of
-from recipes.corpora.base import Clip, CorpusBuilder, Coverage
+from recipes.corpora.base import CorpusBuilder
+from recipes.corpora.clips import Clip, Coverage
 
 
 def _places(name: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Corpora from their mirrors on the Hugging Face Hub: column mapping from a loaded dataset."""
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from typing import Any
 import datasets
 
 from recipes.corpora.annotations import AnnotationError
-from recipes.corpora.base import Clip, CorpusBuilder
+from recipes.corpora.base import CorpusBuilder
+from recipes.corpora.clips import Clip
 
 _SIGNATURES = {b"RIFF": ".wav", b"fLaC": ".flac", b"OggS": ".ogg"}
 
@@ -46,9 +48,11 @@ def _recording(audio: Any, clip: Clip, folder: Path, where: str) -> Path | None:
     content, path = audio.get("bytes"), audio.get("path")
     if content is None:
         return Path(path).absolute() if path and os.path.isfile(path) else None
-    # "clip" in front, because ids may begin with "-" or "." or be reserved names.
-    target = folder / ("clip " + re.sub(r"[^\w.\-]", "_", clip.key) + _suffix(content, path))
-    if not target.exists() or target.stat().st_size != len(content):
+    # Named by what is in it, so that the rows of one recording share a file and no other content can stand in for it.
+    readable = re.sub(r"[^\w\-]", "_", clip.names[0], flags=re.ASCII)[:80]
+    digest = hashlib.blake2b(content, digest_size=8).hexdigest()
+    target = folder / f"{readable}-{digest}{_suffix(content, path)}"
+    if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{os.getpid()}.{target.name}")
         partial.write_bytes(content)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from recipes.corpora.annotations import AnnotationError, file_name_of, read_json
-from recipes.corpora.base import Clip, CorpusBuilder, Coverage
+from recipes.corpora.base import CorpusBuilder
+from recipes.corpora.clips import Clip, Coverage
 from recipes.corpora.mirrors import file_name_in
 
 # class_labels_indices_vs.csv of the published archive, in the spelling of a seed.

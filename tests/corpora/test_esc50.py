@@ -41,7 +41,7 @@ def test_folds_are_splits(shared_data):
 
 @pytest.mark.parametrize("split", ["fold5", "fold6", "test", "", "fold1+", "fold1-fold3", "all"])
 def test_unknown_split_names_what_is_there(shared_data, split):
-    with pytest.raises(AnnotationError, match=r"has no split.*it has fold1, fold2, fold3, fold4"):
+    with pytest.raises(AnnotationError, match=r"there is no split.*it has fold1, fold2, fold3, fold4"):
         load_corpus("esc50", shared_data / "esc10", split=split)
 
 

@@ -114,6 +114,7 @@ def test_malformed_tables_name_file_line_and_remedy(tmp_path, write, text, messa
         ('{"file": 3, "caption": "One"}', "line 1: the file name is 3"),
         ('{"file": "a.wav", "caption": 3}', "line 1: the caption is 3"),
         ('{"file": "a.wav", "tags": {}}', "line 1: the tags are {}"),
+        ('{"file": "a.wav", "caption": "\\ud800"}', "line 1: the caption is .* a text is needed"),
         ('{"file": "a.wav", "captions": [""]}', "line 1: the caption is empty"),
     ],
 )
