@@ -1,0 +1,199 @@
+"""The card of a trained model: `model_card.md` filled from what the run left behind.
+
+    python recipes/model_card.py --model runs/demo/model --results runs/demo/results.json
+
+writes README.md into the model's folder, which is what the Hub shows. Everything in it comes from the checkpoint's
+configuration, the run's options, its training data and the results of an evaluation; what a run cannot know (carbon)
+is left for you to fill in.
+"""
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recipes.command_line import option, parse_options
+
+TEMPLATE = Path(__file__).resolve().parents[1] / "model_card.md"
+UNKNOWN = "[not recorded: please fill in]"
+
+
+@dataclass
+class CardOptions:
+    """What the card is about."""
+
+    model: str = option("runs/demo/model", "folder of a trained model, as train_listen.py writes it")
+    results: str | None = option(None, "results.json of an evaluation of this model, to be shown in the card")
+    system: str | None = option(None, "name of the model among the results; all rows are shown if left out")
+    repository: str | None = option(None, "Hub id that the model will have; its folder's name if left out")
+
+
+def write_model_card(
+    model: str | Path, results: str | Path | None = None, system: str | None = None, repository: str | None = None
+) -> Path:
+    """Fill the template and write it as the model's README.md.
+
+    Args:
+        model: folder of a trained model.
+        results: results.json of an evaluation.
+        system: the model's name in it.
+        repository: Hub id.
+
+    Raises:
+        FileNotFoundError: the folder holds no model, or there are no such results.
+    """
+    from huggingface_hub import ModelCard, ModelCardData
+
+    folder = Path(model)
+    if not (folder / "config.json").is_file():
+        raise FileNotFoundError(f"{folder} holds no config.json: give the folder of a trained model")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    options = _read_options(folder / "training.yaml")
+    corpora = _corpora(options.get("responses"))
+    rows = _results(results, system)
+    repository = repository or folder.name
+    card = ModelCard.from_template(
+        ModelCardData(
+            language="en",
+            library_name="transformers",
+            pipeline_tag="audio-text-to-text",
+            tags=["audio", "listen", "hallucination"],
+            base_model=[name for name in (_name(config, "audio"), _name(config, "text")) if "/" in name] or None,
+            model_name=repository,
+            eval_results=_eval_results(rows) or None,
+        ),
+        template_path=str(TEMPLATE),
+        name=repository.split("/")[-1],
+        repository=repository,
+        audio_model=_name(config, "audio"),
+        text_model=_name(config, "text"),
+        audio_revision=_revision(config, "audio"),
+        text_revision=_revision(config, "text"),
+        adapter=config["adapter_config"],
+        num_parameters=_count_parameters(folder),
+        window_seconds=_window_seconds(folder),
+        mixture=options.get("mixture", UNKNOWN),
+        corpora=corpora,
+        training_options=yaml.safe_dump(options, sort_keys=False).strip() if options else UNKNOWN,
+        results=_table(rows),
+        limits=_limits(config),
+        carbon=UNKNOWN,
+    )
+    path = folder / "README.md"
+    card.save(path)
+    return path
+
+
+def _read_options(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _name(config: dict[str, Any], role: str) -> str:
+    name = config.get(f"{role}_model_id") or "inside this checkpoint"
+    return Path(name).name if name.startswith((".", "/")) else name
+
+
+def _revision(config: dict[str, Any], role: str) -> str:
+    revision = config.get(f"{role}_model_revision")
+    return f", revision {revision}" if revision else ""
+
+
+def _count_parameters(folder: Path) -> int:
+    """Parameters of the adapter, from the shapes in the checkpoint."""
+    from math import prod
+
+    from safetensors import safe_open
+
+    with safe_open(folder / "model.safetensors", framework="np") as tensors:
+        names = [name for name in tensors.keys() if name.startswith("model.adapter.")]  # noqa: SIM118
+        return sum(prod(tensors.get_slice(name).get_shape()) for name in names)
+
+
+def _window_seconds(folder: Path) -> float:
+    config = json.loads((folder / "processor_config.json").read_text(encoding="utf-8"))
+    return config["feature_extractor"]["chunk_length"]
+
+
+def _corpora(responses: str | None) -> list[dict[str, Any]]:
+    """Clips and responses of each corpus in the training data, with the license of its recordings."""
+    if responses is None or not Path(responses).is_dir():
+        return []
+    from importlib import import_module
+
+    from recipes.corpora import CORPORA
+    from recipes.synthesis.dataset import read_records
+
+    counts: Counter[str] = Counter()
+    clips: defaultdict[str, set[str]] = defaultdict(set)
+    for record in read_records(responses):
+        counts[record["corpus"]] += 1
+        clips[record["corpus"]].add(record["id"])
+    rows = []
+    for name in sorted(counts):
+        module, builder = CORPORA[name].split(":")
+        license_text = getattr(import_module(module), builder).LICENSE or UNKNOWN
+        rows.append(
+            {
+                "name": name,
+                "clips": f"{len(clips[name]):,}",
+                "responses": f"{counts[name]:,}",
+                "license": license_text,
+            }
+        )
+    return rows
+
+
+def _results(path: str | Path | None, system: str | None) -> list[dict[str, Any]]:
+    if path is None:
+        return []
+    rows = json.loads(Path(path).read_text(encoding="utf-8"))
+    return [row for row in rows if system is None or row["system"] == system]
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    from recipes.report.tables import results_markdown
+
+    return results_markdown(rows) if rows else ""
+
+
+def _eval_results(rows: list[dict[str, Any]]) -> list[Any]:
+    from huggingface_hub import EvalResult
+
+    return [
+        EvalResult(
+            task_type="audio-text-to-text",
+            dataset_type=row["benchmark"],
+            dataset_name=f"{row['benchmark']}/{row['subset']}",
+            metric_type=metric,
+            metric_value=row[metric],
+        )
+        for row in rows
+        for metric in ("accuracy", "f1_no", "auroc")
+        if row.get(metric) is not None
+    ]
+
+
+def _limits(config: dict[str, Any]) -> list[str]:
+    """Limits that hold for some backbones only."""
+    from recipes.miniature import AUDIO_MODEL, TEXT_MODEL
+
+    miniature = {Path(AUDIO_MODEL).name, Path(TEXT_MODEL).name}
+    if miniature & {_name(config, "audio"), _name(config, "text")}:
+        return ["The backbones are LISTEN's miniature: they know a small synthetic world of sounds and little else."]
+    return []
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write the card and say where it is."""
+    (options,) = parse_options(CardOptions, description=__doc__, argv=argv)
+    try:
+        print(write_model_card(options.model, options.results, options.system, options.repository))
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from error
+
+
+if __name__ == "__main__":
+    main()
