@@ -47,8 +47,8 @@ def read_text(path: Path) -> Iterator[str]:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 raise AnnotationError(
-                    f"{path}, line {number}: byte {raw[error.start]:#04x} is not UTF-8; if the file is Latin-1, "
-                    f"convert it: iconv -f latin1 -t utf8 {path.name} > utf8-{path.name}"
+                    f"{path}, line {number}: byte {raw[error.start]:#04x} is not UTF-8; save the file as UTF-8, "
+                    f"e.g. if it is Latin-1: iconv -f latin1 -t utf8 {path.name} > utf8-{path.name}"
                 ) from None
             yield line
     if not number:

@@ -13,10 +13,12 @@ class AudioFiles:
 
     Args:
         folders: where recordings may lie, best first; those that are not there are passed over.
+        home: where those that are not found are expected; by default the first folder that is there.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], home: Path | None = None) -> None:
         self.folders = [folder for folder in dict.fromkeys(folders) if folder.is_dir()] or list(folders[:1])
+        self.home = home or self.folders[0]
         self._names: dict[tuple[Path, str], frozenset[str]] = {}
 
     def find(self, names: Iterable[str]) -> Path | None:
@@ -32,7 +34,7 @@ class AudioFiles:
 
     def expected(self, name: str) -> Path:
         """Where a recording would lie if it were there."""
-        return self.folders[0] / with_suffixes(name)[0]
+        return self.home / with_suffixes(name)[0]
 
     def _listing(self, folder: Path, below: str) -> frozenset[str]:
         if (folder, below) not in self._names:

@@ -150,7 +150,7 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
 
     def _raise_absent(self, patterns: Sequence[str], what: str) -> Path:
         raise AnnotationError(
-            f"{self.CORPUS}: no file for {what} in {self.data_dir}; looked for {', '.join(patterns)}. "
+            f"{self.CORPUS}: no file for {what} in {self.data_dir}; looked for {', '.join(dict.fromkeys(patterns))}. "
             f"Correct data_dir, or {self.remedy}"
         )
 
@@ -231,7 +231,9 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         coverage = self._coverage[split] = Coverage()
-        audio_files = AudioFiles(self._audio_folders(split))
+        folders = self._audio_folders(split)
+        home = next((folder for folder in folders if folder.is_dir() and folder not in self.roots), folders[0])
+        audio_files = AudioFiles(folders, home)
         seen: set[bytes] = set()
         for clip in self._clips(split, coverage):
             coverage.clips += 1
@@ -270,12 +272,11 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
             coverage.seconds += clip.seconds
         if seconds is not None:
             return True
-        folders = ", ".join(map(str, audio_files.folders))
-        message = (
-            f"{clip.where}: no recording {clip.names[0]!r} in {folders}"
-            if path is None
-            else f"{clip.where}: the recording {path} cannot be read or is empty"
-        )
+        if path is None:
+            folders = ", ".join(map(str, audio_files.folders))
+            message = f"{clip.where}: {audio_files.expected(clip.names[0])} is not there, nor is it in {folders}"
+        else:
+            message = f"{clip.where}: the recording {path} cannot be read or is empty"
         if self.missing_audio == "error":
             raise FileNotFoundError(f'{message}; put it there, or use missing_audio="skip" to go without it')
         if path is None:
