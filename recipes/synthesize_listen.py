@@ -246,10 +246,19 @@ def _print_table2(options: SynthesisOptions) -> None:
 
 
 def _print_benchmark(options: SynthesisOptions) -> None:
-    from recipes.synthesis.benchmark import benchmark
+    from recipes.synthesis.benchmark import compare
+    from recipes.synthesis.engines.transformers_engine import TransformersEngine
+    from recipes.synthesis.plan import Plan, Sampling
+    from recipes.synthesis.prompts import Prompts
 
     options = _resolved(options)
-    print(benchmark(options))
+    sampling = Sampling(temperature=0, max_new_tokens=options.max_new_tokens, seed=options.seed)
+    engine = make_engine(options, sampling)
+    if not isinstance(engine, TransformersEngine):
+        raise ValueError(f"--benchmark times an LLM in this process, not --generator {options.generator}")
+    corpora = load_corpora(options.corpora, options.missing_audio)
+    plan = Plan(corpora, _samples(options), Prompts(options.prompts), engine.identity, sampling)
+    print(compare(engine, plan, options.benchmark, options.window))
 
 
 if __name__ == "__main__":

@@ -58,9 +58,10 @@ def mix(responses: "Dataset", mixture: str, seed: int = 0) -> "Dataset":
             place += 1
     for kind, count in wanted.items():
         if draws.get(kind, 0) < count:
+            remedy = "--generator rule" if kind == "rule" else f"--samples {kind}={count}"
             raise ValueError(
                 f"{mixture} needs {count} {kind} responses for each seed and the pool has {draws.get(kind, 0)}: "
-                f"synthesize them with `--samples {kind}={count}`"
+                f"synthesize them with `{remedy}`"
             )
     chosen = [
         place

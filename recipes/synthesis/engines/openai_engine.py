@@ -114,7 +114,8 @@ class OpenAIEngine:
         finally:
             for task in flying:
                 task.cancel()
-            loop.run_until_complete(asyncio.gather(*flying, return_exceptions=True))
+            if flying:
+                loop.run_until_complete(asyncio.wait(flying))
             loop.run_until_complete(client.close())
             loop.close()
         if fatal or failures:
@@ -135,14 +136,16 @@ class OpenAIEngine:
         for attempt in range(self.retries + 1):
             while (wait := self._resume_at - time.monotonic()) > 0:
                 await asyncio.sleep(wait)
+            with_seed = self._send_seed
             try:
-                return await self._attempt(client, request)
+                return await self._attempt(client, request, with_seed)
             except openai.APIStatusError as error:
                 reason = _reason(error)
                 if error.status_code in (401, 403, 404) or error.code == "insufficient_quota":
                     raise EngineError(f"{self.url} refuses model {self.name!r}: {reason}{_remedy(error)}") from error
-                if error.status_code in (400, 422) and self._send_seed and "seed" in str(error.message).lower():
-                    logger.warning("%s takes no seed; requests go on without: %s", self.url, reason)
+                if error.status_code in (400, 422) and with_seed and "seed" in str(error.message).lower():
+                    if self._send_seed:
+                        logger.warning("%s takes no seed; requests go on without: %s", self.url, reason)
                     self._send_seed = False
                     continue
                 if error.status_code not in (408, 409, 429) and error.status_code < 500:
@@ -157,12 +160,12 @@ class OpenAIEngine:
                 await asyncio.sleep(max(backoff, server_wait))
         raise _RequestFailedError(f"no answer in {self.retries + 1} attempts; the last: {reason}")
 
-    async def _attempt(self, client: "openai.AsyncOpenAI", request: Request) -> Response:
+    async def _attempt(self, client: "openai.AsyncOpenAI", request: Request, with_seed: bool) -> Response:
         sampling = self.sampling
         options: dict[str, Any] = {"temperature": sampling.temperature, "max_tokens": sampling.max_new_tokens}
         if not sampling.greedy:
             options["top_p"] = sampling.top_p
-        if self._send_seed:
+        if with_seed:
             options["seed"] = request.engine_seed
         messages = self.render_prompt(request.prompt, request.seed)
         completion = await client.chat.completions.create(model=self.name, messages=messages, **options)
