@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import datasets
 
@@ -148,7 +148,7 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
         """
         return find_annotation(self.roots, patterns) or self._raise_absent(patterns, what)
 
-    def _raise_absent(self, patterns: Sequence[str], what: str) -> Path:
+    def _raise_absent(self, patterns: Sequence[str], what: str) -> NoReturn:
         raise AnnotationError(
             f"{self.CORPUS}: no file for {what} in {self.data_dir}; looked for {', '.join(dict.fromkeys(patterns))}. "
             f"Correct data_dir, or {self.remedy}"

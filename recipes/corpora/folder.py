@@ -95,21 +95,25 @@ class Folder(CorpusBuilder):
 
     def read_clips(self, annotations: Path, split: str, coverage: Coverage) -> Iterator[Clip]:
         """The rows of a split."""
+        # Digests keep a million names and rows small.
         repeats: dict[bytes, int] = {}
+        rows: set[bytes] = set()
         for where, row in self._rows():
             if _split_of(row, where) != split:
                 continue
             file = self._file_of(row, where)
-            if row.get("id") not in (None, ""):
-                key = text_of(str(row["id"]), "id", where)
-            else:
-                # Digests of names keep a million of them small; a collision would only number one file's id.
-                digest = hashlib.blake2b(file.encode(), digest_size=16).digest()
-                repeats[digest] = number = repeats.get(digest, 0) + 1
-                key = file if number == 1 else f"{file}#{number}"
             captions, tags = _captions(row, where), _tags(row, where)
             if not captions and not tags:
                 raise AnnotationError(f"{where}: no caption and no tags; write one or take the row out")
+            if row.get("id") not in (None, ""):
+                key = text_of(str(row["id"]), "id", where)
+            else:
+                content = _digest(repr((file, captions, tags)))
+                if content in rows:
+                    raise AnnotationError(f"{where}: {file!r} is there twice with the same text; take one row out")
+                rows.add(content)
+                number = repeats[_digest(file)] = repeats.get(_digest(file), 0) + 1
+                key = file if number == 1 else f"{file}#{number}"
             seconds = row.get("duration")
             yield Clip(
                 key=key,
@@ -166,3 +170,7 @@ def _tags(row: dict[str, Any], where: str) -> list[str]:
         raise AnnotationError(f"{where}: the tags are {value!r}; a list is needed, or a text with ';' between tags")
     tags = value if isinstance(value, list) else value.rstrip("; ").split(";")
     return [text_of(tag, "tag", where) for tag in tags]
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()

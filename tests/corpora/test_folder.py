@@ -93,6 +93,7 @@ def test_absolute_paths_below_the_folder(tmp_path, write, record):
         ("file,caption,split\na.wav,One,my split\n", "line 2: the split is 'my split'"),
         ("file,caption,duration\na.wav,One,-1\n", "line 2: the duration is '-1'"),
         ("file,caption,id\na.wav,One,x\nb.wav,Two,x\n", "line 3: the id 'folder/train/x' is there twice"),
+        ("file,caption\na.wav,One\na.wav,One\n", "line 3: 'a.wav' is there twice with the same text"),
         ("file,caption\n../../etc/passwd,One\n", "line 2: the file name '../../etc/passwd' leaves"),
         ("file,caption\n/etc/passwd,One\n", "line 2: the file name '/etc/passwd' leaves"),
         ("file,caption\nx\\..\\..\\passwd,One\n", "line 2: the file name .* leaves"),

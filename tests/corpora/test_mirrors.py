@@ -57,6 +57,18 @@ def test_audiocaps_text_only_and_with_audio(tmp_path, record):
     assert both.features == SEED_FEATURES
 
 
+def test_audiocaps_captions_of_a_clip_share_its_recording(tmp_path):
+    columns = {
+        "audiocap_id": [17, 18],
+        "youtube_id": ["abcdefghijk"] * 2,
+        "start_time": [30, 30],
+        "caption": ["A dog barks", "A bark"],
+    }
+    seeds = from_mirror("audiocaps", mirror(columns, ["a.wav", "a.wav"]), tmp_path, split="test")
+    assert seeds["id"][:] == ["audiocaps/test/17", "audiocaps/test/18"]
+    assert len({audio["path"] for audio in seeds["audio"]}) == 1
+
+
 def test_clotho_writes_a_recording_once_for_five_captions(tmp_path):
     columns = {
         "index": ["0"],
