@@ -198,8 +198,9 @@ class AdapterCheckpointMixin:
 
         checkpoint = open_weights(source, revision, subfolder=subfolder, **hub)
         if any(not name.startswith(ADAPTER_PREFIX) for name in checkpoint):
-            model, info = cls._load(source, config, source, *args, **options)
-            return (model, info) if wanted else model
+            if wanted:  # the caller judges what was loaded
+                return super().from_pretrained(source, *args, config=config, output_loading_info=True, **options)
+            return cls._load(source, config, source, *args, **options)[0]
         config.audio_model_id = audio_model_id or _resolve(config.audio_model_id, source)
         config.text_model_id = text_model_id or _resolve(config.text_model_id, source)
         for name in (*HUB_OPTIONS, "revision", "subfolder"):

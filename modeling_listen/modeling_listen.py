@@ -261,7 +261,7 @@ class ListenModel(ListenPreTrainedModel):
             ValueError: a window of another length.
         """
         audio_layers = list(self.config.adapter_config.audio_layers)
-        wanted = kwargs.pop("output_hidden_states", None)
+        wanted = kwargs.pop("output_hidden_states", self.config.output_hidden_states)
         input_features = input_features.to(self.audio_tower.conv1.weight.dtype)
         # A frozen encoder needs no graph.
         trains = self.audio_tower.conv1.weight.requires_grad or input_features.requires_grad
@@ -288,6 +288,8 @@ class ListenModel(ListenPreTrainedModel):
             ValueError: placeholders and embeddings differ in number.
         """
         if input_ids is None:
+            if self.config.audio_token_id >= self.config.text_config.vocab_size:
+                raise ValueError("no embedding stands for audio in this model; give input_ids, not inputs_embeds")
             placeholder = self.embed(torch.tensor([self.config.audio_token_id], device=inputs_embeds.device))
             mask = (inputs_embeds == placeholder).all(-1)
         else:
@@ -307,15 +309,15 @@ class ListenModel(ListenPreTrainedModel):
 
         Args:
             input_ids: `(batch, positions)`.
-            audio_embeds: the adapter's `(..., hidden)`, in the order of the placeholders; without them those are
-                embedded as some token or other.
+            audio_embeds: the adapter's `(..., hidden)`, in the order of the placeholders.
 
         Returns:
             `(batch, positions, hidden)`.
         """
-        # The placeholder may lie outside the embedding matrix; its own embedding is overwritten in any case.
-        is_audio = input_ids == self.config.audio_token_id
-        inputs_embeds = self.get_input_embeddings()(input_ids.masked_fill(is_audio, 0))
+        token_ids = input_ids
+        if self.config.audio_token_id >= self.config.text_config.vocab_size:  # it has no embedding, and needs none
+            token_ids = input_ids.masked_fill(input_ids == self.config.audio_token_id, 0)
+        inputs_embeds = self.get_input_embeddings()(token_ids)
         return inputs_embeds if audio_embeds is None else self._fill_spans(input_ids, inputs_embeds, audio_embeds)
 
     def _fill_spans(

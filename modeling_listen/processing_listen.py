@@ -155,6 +155,7 @@ class ListenProcessor(ProcessorMixin):
             raise ValueError(f"the tokenizer has no token {audio_token!r} to stand for audio")
         if tokenizer.pad_token_id is None:  # Llama has none; what pads is masked
             tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.padding_side = "left"  # prompts end where answers begin
         self._log_mel: LogMel | None = None
 
     @classmethod
@@ -323,6 +324,7 @@ class ListenProcessor(ProcessorMixin):
         audio: Any = None,
         text: str | list[str] | None = None,
         response: str | list[str] | None = None,
+        rendered: bool | None = None,
         **kwargs: Unpack[ProcessingKwargs],
     ) -> BatchFeature:
         """Prepare audio and text for the model.
@@ -332,6 +334,7 @@ class ListenProcessor(ProcessorMixin):
             text: a plain question, which is rendered in the chat template behind its clips; or a prompt that already
                 holds a placeholder for each clip; or a list of them.
             response: what the model should answer, for training: appended to the prompt, with `labels` on its tokens.
+            rendered: whether a chat template made `text`; when left out, it did if the text spells control tokens.
             kwargs: `sampling_rate` (of arrays given, in Hz), `device` (where to compute spectrograms), and all that
                 tokenizer and feature extractor take.
 
@@ -358,7 +361,7 @@ class ListenProcessor(ProcessorMixin):
         texts = [text] if isinstance(text, str) else text
         if not isinstance(texts, list | tuple) or not texts or not all(isinstance(each, str) for each in texts):
             raise TypeError(f"text must be a string or a list of strings, not {text!r:.200}")
-        texts = self._with_spans(list(texts), clips, groups)
+        texts = self._with_spans(list(texts), clips, groups, rendered)
         if response is None:
             return super().__call__(audio=clips, text=texts, **kwargs)
         responses = [response] if isinstance(response, str) else list(response)
@@ -382,6 +385,7 @@ class ListenProcessor(ProcessorMixin):
             raise ValueError("the conversation is empty")
         if kwargs.get("tokenize"):
             conversation = self._with_audio(conversation)
+            kwargs["processor_kwargs"] = {**(kwargs.get("processor_kwargs") or {}), "rendered": True}
         return super().apply_chat_template(conversation, *args, **kwargs)
 
     def _with_audio(self, conversation: Any) -> Any:
@@ -398,10 +402,11 @@ class ListenProcessor(ProcessorMixin):
         return conversation
 
     def _with_defaults(self, kwargs: dict) -> dict:
-        """The class's defaults where the caller says nothing; older releases of Transformers do not apply them."""
+        """The class's defaults where caller and tokenizer say nothing; older releases of Transformers do not apply them."""
         groups = {"text_kwargs": self.text_kwargs, "audio_kwargs": self.audio_kwargs}
+        said = kwargs.keys() | self.tokenizer.init_kwargs.keys()
         return kwargs | {
-            group: {name: value for name, value in defaults.items() if name not in kwargs} | (kwargs.get(group) or {})
+            group: {name: defaults[name] for name in defaults.keys() - said} | (kwargs.get(group) or {})
             for group, defaults in groups.items()
         }
 
@@ -422,38 +427,39 @@ class ListenProcessor(ProcessorMixin):
             return [self.load_audio(clip) for group in audio for clip in group], [len(group) for group in audio]
         return [self.load_audio(clip) for clip in audio], None
 
-    def _with_spans(self, texts: list[str], clips: list | None, groups: list[int] | None) -> list[str]:
+    def _with_spans(
+        self, texts: list[str], clips: list | None, groups: list[int] | None, rendered: bool | None
+    ) -> list[str]:
         """Prompts that hold a placeholder for each clip; plain questions are rendered behind theirs."""
         counts = [text.count(self.audio_token) for text in texts]
-        if clips is None:
-            if any(counts):
-                raise ValueError(f"the text holds {sum(counts)} audio placeholders, but no audio was given")
-            if any(not self._is_rendered(text) for text in texts):
-                raise ValueError(
-                    "a question without audio: give audio, or ask the language model alone through apply_chat_template"
-                )
-            return texts
+        clips = clips or []
         if groups is None:
             one_each = [len(clips)] if len(texts) == 1 else [1] * len(texts)
-            groups = counts if any(counts) else one_each
+            groups = counts if any(counts) or not clips else one_each
         if len(groups) != len(texts) or sum(groups) != len(clips):
             raise ValueError(
-                f"{len(clips)} clips and {len(texts)} texts do not match: give each text its clips, or as many texts "
-                "as clips, or one text; a prompt that is already rendered holds one placeholder for each clip"
+                f"{len(clips)} clips and {len(texts)} texts with {sum(counts)} placeholders do not match: audio "
+                "tokens in the prompts should be the same as the number of clips, unless the texts are plain questions "
+                "on one clip each, or one question on all"
             )
         prompts = []
         for text, count, wanted in zip(texts, counts, groups, strict=True):
-            if count == 0 and not self._is_rendered(text):
+            if rendered is None:  # plain questions spell no control tokens
+                is_plain = not any(token in text for token in self._control_tokens)
+            else:
+                is_plain = not rendered
+            if count == 0 and is_plain:
+                if wanted == 0:
+                    raise ValueError(
+                        f"a question without audio: {text[:200]!r}; to ask the language model alone, render the "
+                        "question by apply_chat_template"
+                    )
                 content = [*[{"type": "audio"}] * wanted, {"type": "text", "text": text}]
                 text = self.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
             elif count != wanted:
                 raise ValueError(f"a prompt holds {count} audio placeholders for its {wanted} clips: {text[:200]!r}")
             prompts.append(text)
         return prompts
-
-    def _is_rendered(self, text: str) -> bool:
-        """Whether a chat template made this text: plain questions spell no control tokens."""
-        return any(token in text for token in self._control_tokens)
 
     @cached_property
     def _control_tokens(self) -> tuple[str, ...]:
