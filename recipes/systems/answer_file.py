@@ -1,0 +1,106 @@
+"""The append-only file of a system's answers, from which a run that was killed at any moment goes on."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from recipes.systems.base import Answer
+
+
+class AnswerFile:
+    """JSON Lines, one answer each, in the order in which the questions are asked.
+
+    Batches are kept whole: what a killed run left of one is cut off and asked again, together, so that the file is the
+    one of an undisturbed run. One process writes it; others are refused.
+
+    Args:
+        path: made if it is not there.
+        batches: ids of the questions, batch by batch.
+
+    Raises:
+        RuntimeError: another process is writing the file.
+        ValueError: it holds answers to other questions.
+    """
+
+    def __init__(self, path: Path, batches: Sequence[Sequence[str]]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise RuntimeError(f"another process is writing {path}: wait for it or stop it") from None
+        try:
+            self.batches_done = self._cut_to_whole_batches(batches)
+            self._file = path.open("ab")
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> "AnswerFile":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+        self._lock.release()
+
+    def append(self, questions: Sequence[dict[str, Any]], answers: Sequence[Answer]) -> None:
+        """Keep the answers to a batch; return when they are on disk."""
+        lines = [
+            json.dumps(
+                {
+                    "id": question["id"],
+                    "question": question["question"],
+                    "answer": question["answer"],
+                    **answer._asdict(),
+                },
+                ensure_ascii=False,
+            )
+            for question, answer in zip(questions, answers, strict=True)
+        ]
+        self._file.write("".join(f"{line}\n" for line in lines).encode())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def _cut_to_whole_batches(self, batches: Sequence[Sequence[str]]) -> int:
+        """Cut the file after its last whole batch; returns how many there are."""
+        if not self.path.exists():
+            return 0
+        kept = 0
+        with self.path.open("rb") as file:
+            for number, batch in enumerate(batches):
+                for wanted in batch:
+                    line = file.readline()
+                    if not line.endswith(b"\n"):
+                        os.truncate(self.path, kept)
+                        return number
+                    if (found := _id_in(line)) != wanted:
+                        raise ValueError(
+                            f"{self.path} holds an answer to {found!r} where the one to {wanted!r} is due: delete the "
+                            "file, or answer into another folder"
+                        )
+                kept = file.tell()
+        os.truncate(self.path, kept)
+        return len(batches)
+
+
+def read_answers(path: Path) -> dict[str, Answer]:
+    """All answers in a file, by the ids of their questions; a last line that is torn is left out."""
+    answers = {}
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):
+                row = json.loads(line)
+                answers[row["id"]] = Answer(row["response"], row["p_yes"], row["error"])
+    return answers
+
+
+def _id_in(line: bytes) -> str | None:
+    try:
+        return json.loads(line)["id"]
+    except (ValueError, KeyError, TypeError):
+        return None
