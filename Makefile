@@ -15,9 +15,9 @@ $(VENV)/.installed: setup.py constraints.txt
 	@touch $@
 
 demo: $(VENV)/.installed  ## the whole paper in miniature, about five minutes on two cores; ends with its table
-	HF_HUB_OFFLINE=1 $(RUN) recipes/synthesize_listen.py --output runs/demo/responses
+	HF_HUB_OFFLINE=1 $(RUN) recipes/synthesize_listen.py --output_dir runs/demo/responses
 	HF_HUB_OFFLINE=1 $(RUN) recipes/train_listen.py recipes/configs/miniature.yaml --responses runs/demo/responses --output_dir runs/demo/model
-	HF_HUB_OFFLINE=1 $(RUN) recipes/evaluate_listen.py --systems "LISTEN positive+negative=listen:runs/demo/model" text silence always-yes --output runs/demo
+	HF_HUB_OFFLINE=1 $(RUN) recipes/evaluate_listen.py --systems "LISTEN positive+negative=listen:runs/demo/model" text silence always-yes --output_dir runs/demo
 	HF_HUB_OFFLINE=1 $(RUN) recipes/report_listen.py --results runs/demo --output runs/demo
 
 test: $(VENV)/.installed  ## the tests, under ten minutes on two cores
