@@ -22,7 +22,9 @@ class ReportOptions:
     results: list[str] = option(["runs/evaluation"], "folders with results.json and answers, in them or below")
     output: str = option("runs/report", "folder that the report goes to")
     traces: list[str] = option([], "more folders with responses (synthesis) and models (training) to tell of")
-    reference: str | None = option(None, "system that the others are compared with; the first in the results by default")
+    reference: str | None = option(
+        None, "system that the others are compared with; the first in the results by default"
+    )
     title: str = option("What does it hear, and what does it not?", "heading of the page")
 
 
@@ -31,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     (options,) = parse_options(ReportOptions, description=__doc__, argv=argv)
     from recipes.report.inputs import read_inputs
     from recipes.report.page import build_report, write_report
-    from recipes.report.tables import to_markdown
+    from recipes.report.tables import to_text
 
     output = Path(options.output)
     folders = [Path(folder) for folder in (*options.results, *options.traces)]
@@ -44,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit(f"report_listen.py: {error}") from None
     page, *others = write_report(report, inputs, output)
     for section in report.sections[:1]:
-        print(f"{section.task.title}\n\n{to_markdown(section.table)}\n")
+        print(f"{section.task.title}\n\n{to_text(section.table)}\n")
     print(f"{page} ({', '.join(path.name for path in others)} beside it)")
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas
 
 RESULTS = "results.json"
+SCORES = ("n", "accuracy", "f1_yes", "f1_no", "f1_weighted", "yes_rate", "auroc", "unparsed")
 # Folders are searched this deep: a run's own outputs, not corpora that may lie beside them.
 _DEPTH = 3
 _ANSWER_COLUMNS = ("id", "benchmark", "subset", "question", "answer", "system", "response", "p_yes", "parsed")
@@ -62,9 +63,7 @@ class Inputs:
     def of(self, system: str, benchmark: str, subsets: Iterable[str]) -> "pandas.DataFrame":
         """One system's answers to some subsets of a benchmark."""
         rows = self.answers
-        return rows[
-            (rows["system"] == system) & (rows["benchmark"] == benchmark) & rows["subset"].isin(list(subsets))
-        ]
+        return rows[(rows["system"] == system) & (rows["benchmark"] == benchmark) & rows["subset"].isin(list(subsets))]
 
 
 def read_inputs(folders: Iterable[str | Path], output: str | Path | None = None) -> Inputs:
@@ -85,7 +84,9 @@ def read_inputs(folders: Iterable[str | Path], output: str | Path | None = None)
     sources: dict[Path, list[Result]] = {}
     for folder in map(Path, folders):
         if not folder.is_dir():
-            raise FileNotFoundError(f"the results folder {folder} does not exist; make it with recipes/evaluate_listen.py")
+            raise FileNotFoundError(
+                f"the results folder {folder} does not exist; make it with recipes/evaluate_listen.py"
+            )
         files = find(folder, RESULTS)
         if not files:
             raise FileNotFoundError(
@@ -111,8 +112,13 @@ def read_inputs(folders: Iterable[str | Path], output: str | Path | None = None)
             frame["system"] = [names.get((path, system), system) for system in frame["system"]]
             frames.append(frame)
     answers = pandas.concat(frames, ignore_index=True) if frames else _empty_answers()
-    answers = answers.drop_duplicates(["system", "benchmark", "subset", "id"], ignore_index=True)
-    return Inputs(list(results.values()), answers, notes)
+    answers = answers.drop_duplicates(["system", "benchmark", "subset", "id"])
+    inputs = Inputs(list(results.values()), answers, notes)
+    places = {system: place for place, system in enumerate(inputs.systems)}
+    inputs.answers = answers.sort_values(
+        "system", key=lambda names: names.map(places).fillna(len(places)), kind="stable", ignore_index=True
+    )
+    return inputs
 
 
 def find(folder: Path, pattern: str) -> list[Path]:
@@ -154,14 +160,11 @@ def _result(row: Any, where: str) -> Result:
         raise ValueError(f"{where}: `system` and `benchmark` are needed")
     values, intervals = {}, {}
     for name, value in row.items():
-        if isinstance(value, bool) or name in ("system", "benchmark", "subset"):
-            continue
-        if isinstance(value, int | float):
-            if math.isfinite(value):
-                values[name] = value
-        elif name in ("n", "accuracy", "f1_yes", "f1_no", "f1_weighted", "yes_rate", "auroc", "unparsed"):
-            if value is not None:
-                raise ValueError(f"{where}: {name} is {value!r}, not a number")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and math.isfinite(value):
+            values[name] = value
+        elif name in SCORES and value is not None and not number:
+            raise ValueError(f"{where}: {name} is {value!r}, not a number")
     for name, ends in (row.get("intervals") or {}).items():
         if isinstance(ends, list) and len(ends) == 2 and all(isinstance(end, int | float) for end in ends):
             if all(map(math.isfinite, ends)):
@@ -186,7 +189,9 @@ def _distinct_names(sources: dict[Path, list[Result]], notes: list[str]) -> dict
         if len(set(folders.values())) < len(folders):
             folders = {path: f"{path.parent.parent.name}/{path.parent.name}" for path in paths}
         names |= {(path, system): f"{system} ({folder})" for path, folder in folders.items()}
-        notes.append(f"{len(paths)} folders score a system called {system} differently; the folder's name is added to it.")
+        notes.append(
+            f"{len(paths)} folders score a system called {system} differently; the folder's name is added to it."
+        )
     return names
 
 

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from recipes.report import plots, tables, traces, wording
+from recipes.report import plots, style, tables, traces, wording
 from recipes.report.examples import Example, choose_examples
 from recipes.report.inputs import RESULTS, Inputs, Result, find
 from recipes.report.scores import JOIN, TASKS, Task, compare, negative_kind, paper_tables, pooled_results, task_of
@@ -22,11 +22,18 @@ _SETTINGS_LIMIT = 20_000  # bytes of a settings file that is shown
 
 @dataclass
 class Section:
-    """One task: its main table, and the table by subset where the main one takes subsets together."""
+    """One task.
+
+    Attributes:
+        table: the main one.
+        by_subset: where the main one takes subsets together.
+        readings: the same answers as the paper seems to have read them, where that makes a difference.
+    """
 
     task: Task
     table: tables.Table
     by_subset: tables.Table | None
+    readings: tables.Table | None
     notes: list[str]
 
 
@@ -45,7 +52,6 @@ class Report:
     paper_notes: list[str] = field(default_factory=list)
     comparison: tables.Table | None = None
     examples: list[Example] = field(default_factory=list)
-    systems: list[tuple[str, str]] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
     data: tables.Table | None = None
     backbones: list[tuple[traces.Backbones, tables.Table | None]] = field(default_factory=list)
@@ -80,7 +86,6 @@ def build_report(
         idea=wording.IDEA,
         sections=_sections(inputs, pooled),
         caveats=wording.caveats(inputs, backbones),
-        systems=[(system, wording.explain_system(system)) for system in inputs.systems],
         examples=choose_examples(inputs.answers),
         data=tables.responses_table(traces.count_responses(folders)),
         backbones=[(each, tables.gates_table(each.gates)) for each in backbones],
@@ -114,7 +119,7 @@ def _sections(inputs: Inputs, pooled: list[Result]) -> list[Section]:
             if system not in {each.system for each in whole}
         ]
         notes = [f"By subset only, for lack of answer files: {', '.join(missing)}."] if missing else []
-        sections.append(Section(task, table, by_subset, notes))
+        sections.append(Section(task, table, by_subset, tables.readings_table(task, inputs.results), notes))
     return sections
 
 
@@ -159,11 +164,12 @@ def _draw(
             first[0].subset.split(JOIN)
         )
         answers = inputs.answers[chosen]
+    looks = style.marks(dict.fromkeys([*inputs.systems, *inputs.answers["system"]]))
     weights = [each for model in models if (each := traces.layer_weights(model)) is not None]
     drawn = [
-        plots.plot_yes_rate(first, folder / "yes_rate.png"),
+        plots.plot_yes_rate(first, looks, folder / "yes_rate.png"),
         plots.plot_negative_kinds(same, folder / "negative_kinds.png"),
-        plots.plot_roc(answers, folder / "roc.png"),
+        plots.plot_roc(answers, looks, folder / "roc.png"),
         plots.plot_training(traces.histories(folders), folder / "training.png"),
         plots.plot_layers(weights, folder / "layers.png"),
     ]
@@ -187,18 +193,32 @@ def _compare(inputs: Inputs, pooled: list[Result], reference: str | None) -> tab
 def _facts(inputs: Inputs, settings: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     import yaml
 
-    facts = []
-    for benchmark, subset in dict.fromkeys((each.benchmark, each.subset) for each in inputs.results):
-        sizes = {each.values.get("n") for each in inputs.results if (each.benchmark, each.subset) == (benchmark, subset)}
-        questions = " or ".join(f"{size:,.0f}" for size in sorted(size for size in sizes if size is not None))
-        asked = inputs.answers[(inputs.answers["benchmark"] == benchmark) & (inputs.answers["subset"] == subset)]
-        clips = asked["clip"].nunique()
-        about = f" about {clips:,} clips" if clips else ""
-        facts.append((tables.describe_subset(benchmark, subset), f"{questions or 'some'} questions{about}"))
+    facts = [("Systems", ", ".join(inputs.systems) or "none")]
+    contents = {name: yaml.safe_load(text) for name, text in settings}
+    contents = {name: content for name, content in contents.items() if isinstance(content, dict)}
+    # An evaluation's settings name systems as NAME=KIND:VALUE.
+    specified = dict(
+        system.split("=", 1)
+        for content in contents.values()
+        for system in content.get("systems") or []
+        if isinstance(system, str) and "=" in system
+    )
+    facts += [
+        (system, words)
+        for system in inputs.systems
+        if (words := wording.explain_system(system) or specified.get(system))
+    ]
+    for benchmark in dict.fromkeys(each.benchmark for each in inputs.results):
+        own = [each for each in inputs.results if each.benchmark == benchmark]
+        sizes = {each.subset: each.values.get("n") for each in own}
+        parts = [
+            f"{size:,.0f} {subset}".strip().replace("_", " ") for subset, size in sizes.items() if size is not None
+        ]
+        clips = inputs.answers.loc[inputs.answers["benchmark"] == benchmark, "clip"].nunique()
+        about = f", about {clips:,} clips" if clips else ""
+        facts.append((benchmark.replace("_", " "), f"questions: {', '.join(parts) or 'not counted'}{about}"))
     seeds = [
-        f"{name} {content['seed']}"
-        for name, text in settings
-        if isinstance(content := yaml.safe_load(text), dict) and "seed" in content
+        f"{name.removesuffix('.yaml')} {content['seed']}" for name, content in contents.items() if "seed" in content
     ]
     if seeds:
         facts.append(("Seeds", ", ".join(seeds)))

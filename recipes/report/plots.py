@@ -1,7 +1,7 @@
 """The plots of a report; each function draws one, saves it and says in words what is to be seen."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 
 # The paper's rows that are named in the plot; the others would cover each other.
 _NAMED = {
-    "Ours (Positive + Negative)": "paper: Positive + Negative",
-    "Ours (Positive + Positive)": "paper: Positive + Positive",
-    "Ours (Combined)": "paper: Combined",
-    "Gemini-1.5-Pro": "Gemini-1.5-Pro",
-    "SALMONN-7B": "SALMONN-7B",
+    "Ours (Positive + Negative)": "P + N",
+    "Ours (Positive + Positive)": "P + P",
+    "Ours (Combined)": "combined",
+    "Ours (Rule-based Template)": "rules",
+    "Gemini-1.5-Pro": "Gemini",
     "LTU-AS": "LTU-AS",
-    "Ours (Rule-based Template)": "paper: rules",
 }
 
 
@@ -43,12 +42,18 @@ class Plot:
     description: str
 
 
-def plot_yes_rate(results: Sequence[Result], path: Path) -> Plot | None:
-    """Accuracy over the share of yes answers, with the paper's rows as hollow markers."""
+def plot_yes_rate(results: Sequence[Result], looks: Mapping[str, style.Mark], path: Path) -> Plot | None:
+    """Accuracy over the share of yes answers, with the paper's rows as hollow markers.
+
+    Args:
+        results: one for each system.
+        looks: of the systems.
+        path: of the picture.
+    """
     own = [each for each in results if {"yes_rate", "accuracy"} <= each.values.keys()]
     if not own:
         return None
-    with style.figure(height=5.0) as (drawn, axes):
+    with style.figure(height=4.3) as (drawn, axes):
         axes.fill_between([0, 50, 100], [50, 100, 50], 103, color=style.GRID, alpha=0.7, linewidth=0)
         axes.plot([0, 50, 100], [50, 100, 50], color=style.PAPER, linewidth=0.9)
         axes.text(4, 92, "cannot be reached\nwhere half is yes", color=style.MUTED, fontsize=8, va="top")
@@ -61,13 +66,20 @@ def plot_yes_rate(results: Sequence[Result], path: Path) -> Plot | None:
             if system in _NAMED:
                 left = point[0] > 70
                 axes.annotate(
-                    _NAMED[system], point, xytext=(-6 if left else 6, 3), textcoords="offset points", fontsize=6.8,
-                    color=style.MUTED, ha="right" if left else "left", zorder=2,
-                )  # fmt: skip
-        for (name, mark), result in zip(style.marks(each.system for each in own).items(), own, strict=True):
+                    _NAMED[system],
+                    point,
+                    xytext=(-6 if left else 6, 3),
+                    textcoords="offset points",
+                    fontsize=7.5,
+                    color=style.MUTED,
+                    ha="right" if left else "left",
+                    zorder=2,
+                )
+        for result in own:
+            mark = looks[result.system]
             x, y = (100 * result.values[score] for score in ("yes_rate", "accuracy"))
             _error_bars(axes, result, x, y, mark)
-            axes.plot(x, y, mark.marker, color=mark.color, label=style.shorten(name), zorder=4, clip_on=False)
+            axes.plot(x, y, mark.marker, color=mark.color, label=style.shorten(result.system), zorder=4, clip_on=False)
         low = min([48, *(100 * each.values["accuracy"] - 3 for each in own)])
         axes.set(xlim=(0, 100), ylim=(low, 101), xlabel="questions answered with yes (%)", ylabel="accuracy (%)")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, handletextpad=0.3)
@@ -75,12 +87,11 @@ def plot_yes_rate(results: Sequence[Result], path: Path) -> Plot | None:
     return Plot(
         path,
         "Who says yes to everything?",
-        "Half of the questions are to be answered with yes, so a system without bias stands in the middle. The further "
-        "to the right, the more sounds are reported that are not there. Filled: this run. Hollow: the paper's rows, "
-        "which were measured on other questions; one of them lies where none can.",
+        "Half of the questions are to be answered with yes, so a system without bias stands in the middle. The "
+        "further to the right, the more sounds are reported that are not there. Filled: this run. Hollow: the paper's "
+        "rows, which were measured on other questions; one of them lies where none can.",
         "; ".join(
-            f"{each.system}: yes to {100 * each.values['yes_rate']:.0f} %, accuracy {100 * each.values['accuracy']:.0f} %"
-            for each in own
+            "{}: yes to {yes_rate:.0%}, accuracy {accuracy:.0%}".format(each.system, **each.values) for each in own
         ),
     )
 
@@ -101,19 +112,24 @@ def plot_negative_kinds(results: Sequence[Result], path: Path) -> Plot | None:
     kinds = [kind for kind in NEGATIVE_KINDS if any(negative_kind(each.subset) == kind for each in own)]
     if not own:
         return None
-    look = style.marks(kinds)
-    with style.figure(height=1.5 + 0.55 * len(systems)) as (drawn, axes):
+    look = {
+        kind: replace(mark, color=color)
+        for (kind, mark), color in zip(style.marks(NEGATIVE_KINDS).items(), style.SHADES, strict=True)
+    }
+    with style.figure(height=1.2 + 0.5 * len(systems)) as (drawn, axes):
         for row, system in enumerate(systems):
             axes.axhline(row, color=style.GRID, linewidth=1, zorder=0)
             for place, kind in enumerate(kinds):
                 for result in (each for each in own if each.system == system and negative_kind(each.subset) == kind):
                     x, y = 100 * result.values["f1_no"], row + 0.2 * (place - (len(kinds) - 1) / 2)
                     if ends := result.intervals.get("f1_no"):
-                        axes.plot([100 * end for end in ends], [y, y], color=look[kind].color, linewidth=1.4, alpha=0.6)
+                        axes.plot(
+                            [100 * end for end in ends], [y, y], color=look[kind].color, linewidth=1.4, alpha=0.6
+                        )
                     axes.plot(x, y, look[kind].marker, color=look[kind].color, markersize=6.5, clip_on=False)
         for kind in kinds:
             axes.plot([], [], look[kind].marker, color=look[kind].color, label=kind)
-        axes.set_yticks(range(len(systems)), [style.shorten(system, 26) for system in systems])
+        axes.set_yticks(range(len(systems)), [style.shorten(system, 24) for system in systems])
         axes.set(xlim=(0, 100), ylim=(len(systems) - 0.5, -0.5), xlabel="F1 of the answer no (%)")
         axes.grid(axis="y", visible=False)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(kinds), handletextpad=0.2)
@@ -121,14 +137,20 @@ def plot_negative_kinds(results: Sequence[Result], path: Path) -> Plot | None:
     return Plot(
         path,
         "Which absent sounds deceive?",
-        "The sounds that are not there are drawn at random, are the most common ones (popular), or those that often go "
-        "with what is there (adversarial). Lines are 95% confidence intervals.",
+        "The sounds that are not there are drawn at random, are the most common ones (popular), or those that often "
+        "go with what is there (adversarial). Lines are 95% confidence intervals.",
         "; ".join(f"{r.system}, {negative_kind(r.subset)}: {100 * r.values['f1_no']:.0f} %" for r in own),
     )
 
 
-def plot_roc(answers: "pandas.DataFrame", path: Path) -> Plot | None:
-    """ROC curves from the probability of yes; systems without one, or with one value only, are left out."""
+def plot_roc(answers: "pandas.DataFrame", looks: Mapping[str, style.Mark], path: Path) -> Plot | None:
+    """ROC curves from the probability of yes; systems without one, or with one value only, are left out.
+
+    Args:
+        answers: to one set of questions, by all systems.
+        looks: of the systems.
+        path: of the picture.
+    """
     from recipes.benchmarks.metrics import auroc
 
     curves = {}
@@ -139,10 +161,11 @@ def plot_roc(answers: "pandas.DataFrame", path: Path) -> Plot | None:
             curves[system] = (*_roc(probabilities, positive), auroc(probabilities, positive))
     if not curves:
         return None
-    with style.figure(height=5.0) as (drawn, axes):
+    with style.figure(height=4.3) as (drawn, axes):
         axes.plot([0, 100], [0, 100], color=style.PAPER, linewidth=0.9, linestyle=":")
-        for (system, mark), (false_alarms, hits, area) in zip(style.marks(curves).items(), curves.values(), strict=True):
-            label = f"{style.shorten(system, 28)}: {100 * area:.1f}"
+        for system, (false_alarms, hits, area) in curves.items():
+            mark = looks[system]
+            label = f"{style.shorten(system, 24)}: {100 * area:.1f}"
             axes.plot(100 * false_alarms, 100 * hits, color=mark.color, linestyle=mark.dashes, label=label)
         axes.set(xlim=(-1, 101), ylim=(-1, 101), aspect="equal")
         axes.set(xlabel="absent sounds reported (%)", ylabel="present sounds reported (%)")
@@ -174,13 +197,17 @@ def plot_training(runs: Sequence[History], path: Path) -> Plot | None:
         return None
     panels = [("loss", "eval_loss"), ("eval_probe_accuracy", "eval_probe_auroc")]
     panels = [names for names in panels if any(set(names) & run.scores.keys() for run in runs)]
-    with style.figure(height=1.2 + 2.4 * len(panels), panels=len(panels)) as (drawn, axes):
+    with style.figure(height=0.9 + 2 * len(panels), panels=len(panels)) as (drawn, axes):
         axes = [axes] if len(panels) == 1 else list(axes)
         for panel, names in zip(axes, panels, strict=True):
             for mark, run in zip(style.marks(str(number) for number in range(len(runs))).values(), runs, strict=True):
                 for name, line in zip(names, ("-", "--"), strict=True):
                     if points := run.scores.get(name):
-                        label = HISTORY_SCORES[name] if len(runs) == 1 else f"{style.shorten(run.name)}, {HISTORY_SCORES[name]}"
+                        label = (
+                            HISTORY_SCORES[name]
+                            if len(runs) == 1
+                            else f"{style.shorten(run.name)}, {HISTORY_SCORES[name]}"
+                        )
                         scale = 1 if "loss" in name else 100
                         values = [scale * value for _, value in points]
                         panel.plot([step for step, _ in points], values, line, color=mark.color, label=label)
@@ -207,17 +234,17 @@ def plot_layers(adapters: Sequence[LayerWeights], path: Path) -> Plot | None:
     """How much of each encoder layer the adapters use: mean over query tokens, and each token as a dot."""
     if not adapters:
         return None
-    with style.figure(height=3.4) as (drawn, axes):
+    with style.figure(height=3.0) as (drawn, axes):
         width = 0.8 / len(adapters)
         layers = sorted({layer for each in adapters for layer in each.layers})
         for place, adapter in enumerate(adapters):
             color = style.PALETTE[place % len(style.PALETTE)]
             x = [layers.index(layer) + width * (place - (len(adapters) - 1) / 2) for layer in adapter.layers]
             shares = 100 * adapter.weights
-            axes.bar(x, shares.mean(axis=1), width * 0.9, color=color, alpha=0.85, label=style.shorten(adapter.name))
+            axes.bar(x, shares.mean(axis=1), width * 0.9, color=color, alpha=0.3, label=style.shorten(adapter.name))
             for center, tokens in zip(x, shares, strict=True):
                 spread = [center + width * 0.7 * (i / max(1, len(tokens) - 1) - 0.5) for i in range(len(tokens))]
-                axes.plot(spread, tokens, "o", color=style.INK, markersize=2.2, alpha=0.55)
+                axes.plot(spread, tokens, "o", color=color, markersize=3)
         axes.axhline(100 / len(layers), color=style.MUTED, linewidth=0.9, linestyle=":")
         axes.set_xticks(range(len(layers)), [str(layer) for layer in layers])
         axes.set(xlabel="encoder layer", ylabel="weight (%)", ylim=(0, None))

@@ -120,7 +120,10 @@ def score_answers(answers: "pandas.DataFrame", system: str, benchmark: str, subs
     predictions, references = list(answers["parsed"]), list(answers["answer"])
     p_yes = [None if p != p else float(p) for p in answers["p_yes"]]  # NaN is null
     scores = PresenceMetric().compute(
-        predictions=predictions, references=references, p_yes=p_yes if any(p is not None for p in p_yes) else None, mode=mode
+        predictions=predictions,
+        references=references,
+        p_yes=p_yes if any(p is not None for p in p_yes) else None,
+        mode=mode,
     )
     values = {name: value for name, value in scores.items() if value is not None}
     values["unparsed"] = values.pop("unparsed_rate")

@@ -10,14 +10,15 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, without yellow, which is too faint on a light background.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6B4C9A")
+SHADES = ("#3b1f5b", "#8d6bb8", "#bfa3dd")  # for what is no system, dark to light
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 INK = "#1d2733"
 MUTED = "#66727f"
 GRID = "#e4e8ec"
 PAPER = "#8b97a3"  # what is the paper's and not ours
 BACKGROUND = "#ffffff"
-SIZE = (5.6, 4.1)  # inches; small, so that text is large enough on a phone
-DOTS_PER_INCH = 180
+SIZE = (4.7, 3.5)  # inches; small, so that text is large enough on a phone
+DOTS_PER_INCH = 200
 
 _SETTINGS = {
     "figure.figsize": SIZE,
@@ -95,7 +96,7 @@ def figure(height: float = SIZE[1], panels: int = 1) -> Iterator[tuple["Figure",
             pyplot.close(drawn)
 
 
-def shorten(name: str, length: int = 34) -> str:
+def shorten(name: str, length: int = 28) -> str:
     """A name that fits into a plot."""
     name = " ".join(name.split())
     return name if len(name) <= length else f"{name[: length - 1].rstrip()}…"

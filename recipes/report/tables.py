@@ -1,7 +1,7 @@
 """Tables as data, and as Markdown: scores beside the paper's Table 3, hours and samples beside its Table 2.
 
-    from recipes.report.tables import results_markdown
-    print(results_markdown("runs/demo/results.json"))  # for a model card
+from recipes.report.tables import results_markdown
+print(results_markdown("runs/demo/results.json"))  # for a model card
 """
 
 import html
@@ -74,10 +74,10 @@ def results_table(task: Task, results: Iterable[Result], paper: bool = True) -> 
     if not own:
         return None
     shown = [name for name in task.columns if any(name in result.values for result in own)]
-    table = Table([("System", ""), *(COLUMNS[name] for name in ("n", *shown))])
+    table = Table([("System", ""), *(COLUMNS[name] for name in (*shown, "n"))])
     for benchmark, subset in dict.fromkeys((result.benchmark, result.subset) for result in own):
         rows = [
-            [Cell(result.system), Cell(_count(result.values.get("n"))), *(_score(result, name) for name in shown)]
+            [Cell(result.system), *(_score(result, name) for name in shown), Cell(_count(result.values.get("n")))]
             for result in own
             if (result.benchmark, result.subset) == (benchmark, subset)
         ]
@@ -88,8 +88,8 @@ def results_table(task: Task, results: Iterable[Result], paper: bool = True) -> 
         rows = []
         for system, values in printed["rows"].items():
             scores = dict(zip(names, values[task.name], strict=True))
-            cells = [Cell(f"{scores[name]:.1f}") if name in scores else Cell(NOTHING) for name in shown]
-            rows.append([Cell(system), Cell(NOTHING), *cells])
+            cells = [Cell(f"{scores[name]:.1f}" if name in scores else "") for name in shown]
+            rows.append([Cell(system), *cells, Cell("")])
         table.groups.append(Group("The paper, Table 3: other models, other questions", rows, source="paper"))
     if any(result.intervals for result in own):
         table.notes.append(
@@ -97,6 +97,28 @@ def results_table(task: Task, results: Iterable[Result], paper: bool = True) -> 
             "training run, or another backbone, would change."
         )
     return table
+
+
+def readings_table(task: Task, results: Iterable[Result]) -> Table | None:
+    """The answers read by the official scripts' rules, what cannot be read being a no; None where nothing changes.
+
+    The figures of the paper's Table 3 fit this reading only.
+    """
+    names = [name for name in task.columns if name not in ("auroc", "unparsed")]
+    table = Table([("System", ""), *(COLUMNS[name] for name in names)])
+    changed = False
+    for result in results:
+        reading = (result.raw.get("readings") or {}).get("listen") or {}
+        if task_of(result.benchmark, result.subset) != task or not all(name in reading for name in names):
+            continue
+        scores = [percent(reading[name]) for name in names]
+        changed |= scores != [percent(result.values.get(name)) for name in names]
+        heading = describe_subset(result.benchmark, result.subset)
+        if heading not in [group.heading for group in table.groups]:
+            table.groups.append(Group(heading, []))
+        group = next(group for group in table.groups if group.heading == heading)
+        group.rows.append([Cell(result.system), *map(Cell, scores)])
+    return table if changed else None
 
 
 def describe_subset(benchmark: str, subset: str) -> str:
@@ -110,8 +132,8 @@ def _count(value: float | None) -> str:
 
 
 def _score(result: Result, name: str) -> Cell:
-    ends = result.intervals.get(name)
-    return Cell(percent(result.values.get(name)), f"{percent(ends[0])}–{percent(ends[1])}" if ends else "")
+    low, high = map(percent, result.intervals.get(name) or (None, None))
+    return Cell(percent(result.values.get(name)), f"{low}–{high}" if low != high else "")
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
@@ -158,6 +180,26 @@ def to_markdown(table: Table) -> str:
     return "\n".join([*lines, *(f"\n{markdown_text(note)}" for note in table.notes)])
 
 
+def to_text(table: Table) -> str:
+    """A table for the terminal, in columns, without the finer print."""
+    rows = [[heading for heading, _ in table.columns]]
+    for group in table.groups:
+        rows += [[group.heading], *([cell.text for cell in row] for row in group.rows)]
+    full = [row for row in rows if len(row) > 1]
+    widths = [max(map(len, column)) for column in zip(*full, strict=True)]
+    lines = []
+    for row in rows:
+        if len(row) == 1:
+            lines.append(f"\n{row[0]}" if row[0] else "")
+        else:
+            first, *others = (
+                text.ljust(width) if place == 0 else text.rjust(width)
+                for place, (text, width) in enumerate(zip(row, widths, strict=True))
+            )
+            lines.append("  ".join([first, *others]))
+    return "\n".join(lines)
+
+
 def markdown_text(text: Any) -> str:
     """Text from outside as it reads, on one line, in Markdown."""
     escaped = html.escape(" ".join(str(text).split()), quote=False)
@@ -181,11 +223,8 @@ def results_markdown(results: str | Path | list[dict[str, Any]]) -> str:
         ValueError: the results cannot be read; the message says where.
     """
     rows = parse_results(results, "results") if isinstance(results, list) else read_results(Path(results))
-    parts = []
-    for task in TASKS:
-        if table := results_table(task, rows, paper=False):
-            parts.append(f"### {task.title}\n\n{to_markdown(table)}")
-    return "\n\n".join(parts)
+    found = [(task, results_table(task, rows, paper=False)) for task in TASKS]
+    return "\n\n".join(f"### {task.title}\n\n{to_markdown(table)}" for task, table in found if table is not None)
 
 
 def responses_table(counts: Sequence[CorpusCount]) -> Table | None:
@@ -204,35 +243,32 @@ def responses_table(counts: Sequence[CorpusCount]) -> Table | None:
             ("Paper: samples", ""),
         ]
     )
-    rows = []
+    rows, shown = [], set()
     for count in counts:
-        paper = printed["corpora"].get(names.get(count.corpus.lower()), (None, None))
+        paper = names.get(count.corpus.lower())
+        shown.add(paper)
         kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(count.samples.items()))
-        rows.append(
-            [
-                Cell(count.corpus.replace("_", " ")),
-                Cell(_hours(count.hours)),
-                Cell(_count(count.clips)),
-                Cell(_count(count.samples.total()), kinds),
-                *_paper_size(*paper),
-            ]
-        )
+        own = [Cell(_hours(count.hours)), Cell(_count(count.clips)), Cell(_count(count.samples.total()), kinds)]
+        rows.append([Cell(paper or count.corpus.replace("_", " ")), *own, *_paper_size(printed["corpora"].get(paper))])
     table.groups.append(Group("This run", rows))
-    totals = {"Total (Ours)": printed["total"], **printed["others"]}
-    sizes = [(name, size) for name, size in (*printed["corpora"].items(), *totals.items())]
-    empty = [Cell(NOTHING)] * 3
-    table.groups.append(
-        Group("The paper, Table 2", [[Cell(name), *empty, *_paper_size(*size)] for name, size in sizes], source="paper")
-    )
+    sizes = {**printed["corpora"], "Total (Ours)": printed["total"], **printed["others"]}
+    rows = [[Cell(name), *[Cell("")] * 3, *_paper_size(size)] for name, size in sizes.items() if name not in shown]
+    table.groups.append(Group("The paper, Table 2: what else it has", rows, source="paper"))
     return table
 
 
 def _hours(hours: float | None) -> str:
-    return NOTHING if hours is None else f"{hours:,.1f}" if hours >= 1 else f"{hours:.2f}"
+    if hours is None:
+        return NOTHING
+    return f"{hours:,.2f}" if hours < 1 else f"{hours:,.1f}"
 
 
-def _paper_size(hours: float | None, thousands: int | None) -> list[Cell]:
-    return [Cell(_hours(hours)), Cell(NOTHING if thousands is None else f"{thousands}K")]
+def _paper_size(size: list[float | None] | None) -> list[Cell]:
+    hours, thousands = size or (None, None)
+    return [
+        Cell("" if hours is None else f"{hours:,}"),
+        Cell("" if thousands is None else f"{thousands:,}K"),
+    ]
 
 
 # What recipes/miniature/build_backbones.py measures, in words.

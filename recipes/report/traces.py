@@ -100,7 +100,9 @@ def histories(folders: Iterable[Path]) -> list[History]:
         except json.JSONDecodeError as error:
             raise ValueError(f"{path} holds a line that is not JSON: {error}") from None
         scores = {
-            name: [(entry["step"], entry[name]) for entry in entries if _is_number(entry.get(name)) and "step" in entry]
+            name: [
+                (entry["step"], entry[name]) for entry in entries if _is_number(entry.get(name)) and "step" in entry
+            ]
             for name in HISTORY_SCORES
         }
         if any(scores.values()):
@@ -145,13 +147,16 @@ def layer_weights(checkpoint: Path) -> LayerWeights | None:
 def backbones(checkpoint: Path) -> Backbones:
     """What a checkpoint's configuration says of its backbones, and the `gates.json` beside a local language model."""
     config = _json(checkpoint / "config.json")
-    audio_model, text_model = (str(config.get(name) or "") for name in ("audio_model_id", "text_model_id"))
+    # Folders are relative to the checkpoint.
+    audio_model, text_model = (
+        str((checkpoint / name).resolve() if name and (checkpoint / name).is_dir() else name)
+        for name in (config.get("audio_model_id") or "", config.get("text_model_id") or "")
+    )
     found = Backbones(checkpoint.name, audio_model, text_model)
-    folder = Path(text_model)
-    for gates in (folder / "gates.json", folder.parent / "gates.json"):
-        if text_model and folder.is_dir() and gates.is_file():
+    for folder in (Path(text_model), Path(text_model).parent) if Path(text_model).is_absolute() else ():
+        if (gates := folder / "gates.json").is_file():
             notes = _json(gates)
-            found.gates = notes.get(folder.name, notes)
+            found.gates = notes.get(Path(text_model).name, notes)
             break
     return found
 

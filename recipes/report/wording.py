@@ -8,10 +8,10 @@ from recipes.report.traces import Backbones
 
 IDEA = (
     "Give a language model ears, and it tends to hear whatever it is asked about. LISTEN trains nothing but a small "
-    "adapter between an audio encoder and a language model that both stay as they are. The language model writes the "
-    "training data itself: it reads a caption and tells what can be heard and, what is new, what cannot. The adapter then "
-    "learns to make it say the same when audio stands in the caption's place. The questions here show whether that "
-    "works: half of them ask for something that is not there."
+    "adapter between an audio encoder and a language model, both of which stay as they are. The language model writes "
+    "the training data itself: it reads a caption and tells what can be heard and, which is new, what cannot. The "
+    "adapter learns to make it say the same when audio stands in the caption's place. The questions here show whether "
+    "that works: half of them ask for something that is not there."
 )
 
 # Systems that are bounds, by their names in recipes/evaluate_listen.py.
@@ -24,10 +24,10 @@ SYSTEMS = {
 }
 
 _MINIATURE_BACKBONE = (
-    "The small language model here was made for this purpose, with means that no large one has met: noise on the "
-    "embeddings where audio will stand; seeds that do not tell the answer, to which yes is mostly right; and, so that "
-    "the sounds that it names as absent are absent, extra weight on listed names and an unlikelihood term against naming "
-    "a present one. What follows from negatives as faithful as these need not follow from a large model's."
+    "The small language model of this run was made for the purpose, with means that no large one has met: noise on "
+    "the embeddings where audio will stand; captions that do not tell the answer, to which yes is mostly right; and, "
+    "so that the sounds that it names as absent are absent, extra weight on listed names and an unlikelihood term "
+    "against naming a present one. What negatives as faithful as these do need not be what a large model's do."
 )
 
 
@@ -54,9 +54,9 @@ def caveats(inputs: Inputs, backbones: Sequence[Backbones]) -> list[tuple[str, s
         found.append(
             (
                 "A small model",
-                "The paper's backbones are whisper-small and Llama-3.1-8B-Instruct. Those of this run are thousands of "
-                "times smaller and know the sound world only. What can be compared is the order of systems in this "
-                "run, not a number here with a number there.",
+                "The paper's backbones are whisper-small and Llama-3.1-8B-Instruct. Those of this run are small, made "
+                "for it, and know the sound world only. What can be compared is the order of systems in this run, "
+                "not a number here with a number there.",
             )
         )
         found.append(("A backbone made for it", _MINIATURE_BACKBONE))
@@ -64,8 +64,8 @@ def caveats(inputs: Inputs, backbones: Sequence[Backbones]) -> list[tuple[str, s
         found.append(
             (
                 "The paper's questions are not known",
-                "It cites two sets of hallucination questions and does not say which of them, or which part, Table 3 is "
-                "measured on. Its figures fit a set of which exactly half is yes.",
+                "It cites two sets of hallucination questions and does not say which of them, or which part, Table 3 "
+                "is measured on. Its figures fit a set of which exactly half is yes.",
             )
         )
     if {("audio_hallucination", "popular"), ("audio_hallucination", "adversarial")} & asked:
