@@ -402,7 +402,7 @@ class ListenProcessor(ProcessorMixin):
         return conversation
 
     def _with_defaults(self, kwargs: dict) -> dict:
-        """The class's defaults where caller and tokenizer say nothing; older releases of Transformers do not apply them."""
+        """The class's defaults where caller and tokenizer say nothing; some releases of Transformers skip them."""
         groups = {"text_kwargs": self.text_kwargs, "audio_kwargs": self.audio_kwargs}
         said = kwargs.keys() | self.tokenizer.init_kwargs.keys()
         return kwargs | {
@@ -439,15 +439,14 @@ class ListenProcessor(ProcessorMixin):
         if len(groups) != len(texts) or sum(groups) != len(clips):
             raise ValueError(
                 f"{len(clips)} clips and {len(texts)} texts with {sum(counts)} placeholders do not match: audio "
-                "tokens in the prompts should be the same as the number of clips, unless the texts are plain questions "
-                "on one clip each, or one question on all"
+                "tokens in the prompts should be the same as the number of clips, unless the texts are plain "
+                "questions on one clip each, or one question on all"
             )
         prompts = []
         for text, count, wanted in zip(texts, counts, groups, strict=True):
-            if rendered is None:  # plain questions spell no control tokens
-                is_plain = not any(token in text for token in self._control_tokens)
-            else:
-                is_plain = not rendered
+            # Plain questions spell no control tokens.
+            spells_control = any(token in text for token in self._control_tokens)
+            is_plain = not (spells_control if rendered is None else rendered)
             if count == 0 and is_plain:
                 if wanted == 0:
                     raise ValueError(
