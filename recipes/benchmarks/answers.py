@@ -29,7 +29,7 @@ _STATED = re.compile(
     r"|i(?:'d| would)? (?:say|think))"
     rf"\s*(?:an? )?(?:definite |clear |simple )?{_ANSWER_WORD}"
 )
-_OPENING = re.compile(rf"\W*{_ANSWER_WORD}")
+_OPENING = re.compile(rf"\W*(?:and |but |or )?{_ANSWER_WORD}")
 _ALONE = re.compile(rf"(?<=[.,;:!?\n-])\s*{_ANSWER_WORD}\s*(?=[.,;:!?\n-]|$)")
 _WHOLE = {"y": "yes", "true": "yes", "correct": "yes", "n": "no", "false": "no", "incorrect": "no"}
 
@@ -119,6 +119,8 @@ def _parse_yes_no_strictly(response: str) -> str | None:
     verdicts = [match.lastgroup for match in _ALONE.finditer(statements)]
     if opening:
         verdicts.append(opening.lastgroup)
+        if following := _OPENING.match(opening.string, opening.end()):
+            verdicts.append(following.lastgroup)  # "Yes and no"
     for found in (stated, verdicts):
         if found:
             return found[0] if len(set(found)) == 1 else None

@@ -206,7 +206,7 @@ class BenchmarkBuilder(datasets.ArrowBasedBuilder):
         if not self.info.splits["test"].num_examples:
             raise AnnotationError(f"{self.BENCHMARK}: the files of subset {self.subset} hold no question")
         questions = self.as_dataset(split="test")
-        paths = [audio["path"] for audio in questions["audio"]]
+        paths = [audio["path"] for audio in questions["audio"][:]]
         missing = {path for path in dict.fromkeys(paths) if not os.path.isfile(path)}
         if not missing:
             return questions
