@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class HFAudioLLM(System):
-    """A model that `AutoModelForMultimodalLM` and `AutoProcessor` load, asked in its own chat template.
+    """A model that Transformers loads by itself, asked in its own chat template.
 
     Args:
         name: how tables call it.
@@ -42,30 +42,47 @@ class HFAudioLLM(System):
         processor = AutoProcessor.from_pretrained(self.model_id)
         if getattr(processor, "tokenizer", None) is None:
             raise ValueError(f"{self.model_id} has no processor of audio and text: it is no audio LLM")
-        processor.tokenizer.padding_side = "left"
         if processor.tokenizer.pad_token is None:
             processor.tokenizer.pad_token = processor.tokenizer.eos_token
         return processor
 
+    @property
+    def _extractor(self) -> Any:
+        processor = self._processor
+        return getattr(processor, "feature_extractor", None) or processor.audio_processor
+
+    @property
+    def _has_windows(self) -> bool:
+        from transformers import WhisperFeatureExtractor
+
+        return isinstance(self._extractor, WhisperFeatureExtractor)
+
     @cached_property
     def _model(self) -> "PreTrainedModel":
-        from transformers import AutoModelForMultimodalLM
+        import transformers
+        from transformers.models.auto.modeling_auto import MODEL_FOR_MULTIMODAL_LM_MAPPING
 
-        model = AutoModelForMultimodalLM.from_pretrained(self.model_id, dtype=self.settings.dtype)
+        loader = transformers.AutoModelForMultimodalLM
+        config = transformers.AutoConfig.from_pretrained(self.model_id)
+        if type(config) not in MODEL_FOR_MULTIMODAL_LM_MAPPING:  # Audio Flamingo 3 is listed elsewhere
+            loader = getattr(transformers, (config.architectures or [""])[0], loader)
+        model = loader.from_pretrained(self.model_id, dtype=self.settings.dtype)
         return model.to(self.settings.resolve_device()).eval()
 
     def answer(self, clips: Sequence[Clip]) -> list[list[Answer]]:
-        """Answer the questions of several clips in one batch, at most two: those scored by logits go by themselves."""
+        """Answer the questions of several clips, as many in a batch as can be without changing the answers."""
         asked = [(clip.waveform, question) for clip in clips for question in clip.questions]
-        answers: list[Answer | None] = [None] * len(asked)
-        by_logits = [self.settings.score == "logits" and is_yes_no(question) for _, question in asked]
-        for group in (False, True):
-            rows = [row for row, each in enumerate(by_logits) if each == group]
-            if rows:
-                for row, answer in zip(rows, self._answer([asked[row] for row in rows], group), strict=True):
-                    answers[row] = answer
-        remaining = iter(answers)
-        return [[next(remaining) for _ in clip.questions] for clip in clips]
+        groups: dict[tuple[bool, int], list[int]] = {}
+        for row, (waveform, question) in enumerate(asked):
+            by_logits = self.settings.score == "logits" and is_yes_no(question)
+            # Other encoders than Whisper's (Granite Speech's) may hear the padding of shorter recordings.
+            length = 0 if self._has_windows else len(waveform)
+            groups.setdefault((by_logits, length), []).append(row)
+        answers: dict[int, Answer] = {}
+        for (by_logits, _), rows in groups.items():
+            answers |= zip(rows, self._answer([asked[row] for row in rows], by_logits), strict=True)
+        rows_left = iter(range(len(asked)))
+        return [[answers[next(rows_left)] for _ in clip.questions] for clip in clips]
 
     def _answer(self, asked: list[tuple["np.ndarray", dict[str, Any]]], by_logits: bool) -> list[Answer]:
         import torch
@@ -101,13 +118,14 @@ class HFAudioLLM(System):
             )
         prompts = [self._render(question) for question in questions]
         bos = processor.tokenizer.bos_token
-        has_bos = bool(bos) and prompts[0].startswith(bos)
+        text_kwargs = {"padding": True, "padding_side": "left"}
+        if bos and prompts[0].startswith(bos):
+            text_kwargs["add_special_tokens"] = False
         return processor(
             text=prompts,
             audio=[self._resampled(waveform) for waveform in waveforms],
+            text_kwargs=text_kwargs,
             return_tensors="pt",
-            padding=True,
-            **({"add_special_tokens": False} if has_bos else {}),
         )
 
     def _render(self, question: str) -> str:
@@ -140,8 +158,7 @@ class HFAudioLLM(System):
     def _resampled(self, waveform: "np.ndarray") -> "np.ndarray":
         from modeling_listen.audio_listen import read_audio
 
-        extractor = getattr(self._processor, "feature_extractor", None) or self._processor.audio_processor
-        rate = getattr(extractor, "sampling_rate", None) or SAMPLING_RATE
+        rate = getattr(self._extractor, "sampling_rate", None) or SAMPLING_RATE
         return read_audio({"array": waveform, "sampling_rate": SAMPLING_RATE}, rate)
 
     def close(self) -> None:
