@@ -14,6 +14,7 @@ MODES = ("strict", "paper")
 _SAME_CHARACTER = str.maketrans(
     {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‐": "-"}
 )
+_TAG = re.compile(r"</?\w{1,20}>|\\boxed")
 _MARKUP = re.compile(r"[*_~#>\[\](){}\"|\\]+")
 # An apostrophe that is not inside a word is a quotation mark.
 _LONE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
@@ -154,19 +155,19 @@ def parse_choice(response: str | None, options: Sequence[str], mode: str = "stri
 
     Args:
         response: what the system said; None for a question it did not answer.
-        options: texts of the options, in the question's order; at most 26, all different.
+        options: texts of the options, in the question's order; at most 26.
         mode: one of `MODES`.
 
     Returns:
         The text of the chosen option, or None.
 
     Raises:
-        ValueError: an unknown mode, or options that are missing, too many or repeated.
+        ValueError: an unknown mode, no option, or more than 26.
         TypeError: a response that is neither text nor None.
     """
     response = _checked(response, mode)
-    if not 1 <= len(options) <= 26 or len({option.casefold() for option in options}) < len(options):
-        raise ValueError(f"options must be 1 to 26 different texts, got {list(options)!r}")
+    if not 1 <= len(options) <= 26:
+        raise ValueError(f"1 to 26 options can be lettered, not {len(options)}")
     chosen = _parse_choice_as_published if mode == "paper" else _parse_choice_strictly
     return chosen(response, options)
 
@@ -247,7 +248,7 @@ def parse_answer(
     if answer_type == "choice":
         return parse_choice(response, options or (), mode)
     if answer_type == "word":
-        return parse_word(response)
+        return parse_word(_checked(response, mode))
     raise ValueError(f"answer_type must be yes_no, choice or word, got {answer_type!r}")
 
 
@@ -266,6 +267,6 @@ def _unify(response: str) -> str:
 
 
 def _normalize(response: str) -> str:
-    """The unified text without markdown, brackets and quotation marks."""
-    text = _LONE_APOSTROPHE.sub(" ", _MARKUP.sub(" ", _unify(response)))
+    """The unified text without markdown, brackets and quotation marks, what is tagged or boxed on lines of its own."""
+    text = _LONE_APOSTROPHE.sub(" ", _MARKUP.sub(" ", _TAG.sub("\n", _unify(response))))
     return re.sub(r" +", " ", text).strip()

@@ -22,6 +22,7 @@ Recordings, anywhere below `data_dir`: AudioCaps as `Y<youtube_id>`, `<youtube_i
 with.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cached_property
@@ -32,7 +33,7 @@ import datasets
 
 from recipes.benchmarks.base import BenchmarkBuilder, Question
 from recipes.benchmarks.hub import copy_repository, read_parquet, unpack, write_recordings
-from recipes.corpora.annotations import AnnotationError, find_annotation, read_csv
+from recipes.corpora.annotations import AnnotationError, file_name_of, find_annotation, read_csv, text_of
 
 OWNER = "kuanhuggingface"
 TEMPLATES = (
@@ -102,7 +103,8 @@ class AudioHallucination(BenchmarkBuilder):
     def _audiocaps(self) -> Path | None:
         if self.subset in PAIRED_REPOSITORIES:
             return None
-        return find_annotation([self.data_dir], ["test.csv", "dataset/test.csv", "*/test.csv", "*/dataset/test.csv"])
+        folders = ("", "dataset/", "audiocaps/", "audiocaps/dataset/")
+        return find_annotation([self.data_dir], [f"{folder}test.csv" for folder in folders])
 
     def read_questions(self) -> Iterator[Question]:
         """The subset's questions, as published or rebuilt."""
@@ -112,26 +114,29 @@ class AudioHallucination(BenchmarkBuilder):
         names = _AudioCapsNames(self._audiocaps)
         rows = _rebuild(self._parquet, self.subset) if self.subset.endswith("_repaired") else _read(self._parquet)
         for row in rows:
+            where = f"{self._parquet}, row {row['entry_id']}"
             yield Question(
                 key=str(row["entry_id"]),
-                names=names.of(row["audio_index"]),
-                question=row["prompt_text"],
-                answer=_answer(row["label"], self._parquet, row["entry_id"]),
+                names=names.of(file_name_of(row["audio_index"], where)),
+                question=text_of(row["prompt_text"], "question", where),
+                answer=_answer(row["label"], where),
                 columns={name: row[name] for name in ("entry_id", "audio_index", "object", "attribute", "sampling")},
             )
 
     def _read_paired(self) -> Iterator[Question]:
         for index, row in enumerate(read_parquet(self._parquet, ["audio", "query", "ground_truth"])):
-            answer = _answer(row["ground_truth"], self._parquet, index)
+            where = f"{self._parquet}, row {index}"
+            answer = _answer(row["ground_truth"], where)
+            question = text_of(row["query"], "question", where)
             yield Question(
                 key=str(index),
-                names=[_name_of(row["audio"], self._parquet, index)],
-                question=row["query"],
+                names=[file_name_of(row["audio"], where)],
+                question=question,
                 answer=answer,
                 columns={
                     "entry_id": row.get("entry_id", index),
-                    "audio_index": _name_of(row["audio"], self._parquet, index),
-                    "object": row["object"] if "object" in row else object_in(row["query"]),
+                    "audio_index": row["audio"],
+                    "object": row.get("object") or object_in(question),
                     "attribute": row.get("attribute") or {"yes": "positive", "no": "negative"}[answer],
                     "pair": index // 2,
                 },
@@ -140,8 +145,6 @@ class AudioHallucination(BenchmarkBuilder):
 
 def object_in(question: str) -> str | None:
     """The object that a question of presence asks for; None where the question has another form."""
-    import re
-
     match = re.search(r"sound of (.+?)(?: in the audio)?\?", question)
     return match[1] if match else None
 
@@ -155,9 +158,10 @@ def _rebuild(parquet: Path, subset: str) -> Iterator[dict[str, Any]]:
     """The rows of a repaired subset, grouped as published: clip, wording, positives before negatives."""
     labels: dict[str, list[str]] = {}
     for row in _read(parquet):
-        if _answer(row["label"], parquet, row["entry_id"]) == "yes":
+        where = f"{parquet}, row {row['entry_id']}"
+        if _answer(row["label"], where) == "yes":
             of_clip = labels.setdefault(row["audio_index"], [])
-            if row["object"] not in of_clip:
+            if text_of(row["object"], "object", where) not in of_clip:
                 of_clip.append(row["object"])
     sampling = subset.removesuffix("_repaired")
     negatives = {"popular": popular_negatives, "adversarial": adversarial_negatives}[sampling](labels)
@@ -222,14 +226,8 @@ class _AudioCapsNames:
         return list(dict.fromkeys([f"{audio_index}.wav", youtube_id, *self._others[youtube_id]]))
 
 
-def _answer(label: Any, parquet: Path, row: int) -> str:
+def _answer(label: Any, where: str) -> str:
     answer = label.lower() if isinstance(label, str) else label
     if answer not in ("yes", "no"):
-        raise AnnotationError(f"{parquet}, row {row}: the answer is {label!r}; Yes or No is needed")
+        raise AnnotationError(f"{where}: the answer is {label!r}; Yes or No is needed")
     return answer
-
-
-def _name_of(audio: Any, parquet: Path, row: int) -> str:
-    from recipes.corpora.annotations import file_name_of
-
-    return file_name_of(audio, f"{parquet}, row {row}")

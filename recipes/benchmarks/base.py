@@ -74,8 +74,7 @@ class BenchmarkBuilder(datasets.ArrowBasedBuilder):
             raise ValueError(f"missing_audio={missing_audio!r} is not one of {', '.join(MISSING_AUDIO)}")
         self.missing_audio = missing_audio
         self.data_dir = self._usable(data_dir)
-        # Recordings lie in folders of many names; each folder is listed once.
-        self.folders = [Path(folder) for folder, _, _ in os.walk(self.data_dir, followlinks=True)]
+        self.folders = list(_folders_below(self.data_dir))  # recordings lie in folders of many names
         super().__init__(
             cache_dir=None if cache_dir is None else str(cache_dir),
             dataset_name=self.BENCHMARK,
@@ -219,3 +218,16 @@ class BenchmarkBuilder(datasets.ArrowBasedBuilder):
             raise FileNotFoundError(f'{message}; put them there, or use missing_audio="keep" or "skip"')
         logger.warning("%s (missing_audio is %r)", message, self.missing_audio)
         return questions if self.missing_audio == "keep" else questions.select(present)
+
+
+def _folders_below(root: Path) -> Iterator[Path]:
+    """A folder and those below it, but hidden ones, each once even where links lead back."""
+    seen: set[str] = set()
+    for folder, names, _ in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            names.clear()
+            continue
+        seen.add(real)
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        yield Path(folder)

@@ -1,6 +1,6 @@
 """Makes `synonym_hypernym_terms.json`, from which the synonym and hypernym test asks, out of WordNet 3.0.
 
-    python recipes/benchmarks/build_synonym_hypernym_terms.py
+    python -m recipes.benchmarks.build_synonym_hypernym_terms
 
 The classes' synsets come from the hand-made `synonym_hypernym_synsets.yaml`. NLTK must find WordNet 3.0 (`pip install
 listen-audio[wordnet]`, then `python -m nltk.downloader wordnet`). Where nothing can be downloaded, Debian's packages

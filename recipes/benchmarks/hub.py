@@ -1,5 +1,6 @@
 """Copies of the Hub's data repositories, laid out as the benchmarks' builders read a local `data_dir`."""
 
+import logging
 import os
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from recipes.corpora.annotations import AnnotationError
+
+logger = logging.getLogger(__name__)
 
 
 def read_parquet(path: Path, required: Sequence[str], batch_size: int = 1000) -> Iterator[dict[str, Any]]:
@@ -54,6 +57,7 @@ def copy_repository(repository: str, parent: Path, patterns: Sequence[str]) -> P
                 f"{repository} cannot be fetched from the Hub ({type(error).__name__}: {error}); fetch it elsewhere "
                 f"and name as data_dir the folder in which {folder.name}/ lies"
             ) from error
+        logger.warning("%s cannot be asked for news (%s); what was fetched before is used", repository, error)
     return folder
 
 

@@ -6,8 +6,8 @@ for a songbird: yes). Figures on these items compare systems with each other, no
 
 Subsets: `esc50` (all 2,000 clips) and `fsd50k` (the clips of its evaluation set that have exactly one class without
 subclasses, and that one mapped). Each class is mapped by hand to a WordNet 3.0 synset, and to what else is heard or
-takes part (`synonym_hypernym_synsets.yaml`); the terms are frozen in `synonym_hypernym_terms.json`. For each clip and
-relation (`synonym`, `hypernym`):
+takes part (`synonym_hypernym_synsets.yaml`); the terms are frozen in `synonym_hypernym_terms.json` (license:
+`wordnet_license.md`). For each clip and relation (`synonym`, `hypernym`):
 
 - two yes questions on terms of its class, drawn at random (one where there is only one);
 - three no questions (one or two where there was one yes) on terms of other classes, drawn class first, so that terms

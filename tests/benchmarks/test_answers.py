@@ -44,6 +44,8 @@ class TestYesNoStrict:
             "The sound of a dog is present in the audio.",
             "The audio contains a dog.",
             "Not only a dog but also a cat can be heard.",
+            "<answer>yes</answer>",
+            '{"answer": "yes"}',
             "Yes, but the sound is faint. Would you like to know more?",
             "y",
             "True.",
@@ -80,6 +82,9 @@ class TestYesNoStrict:
             "Not present",
             "None.",
             "I don't think so",
+            "Absolutely not.",
+            "There is a train, so no.",
+            "All I hear is a train. Hence \\boxed{No}",
             "Is there a dog in this recording? no",
             "The woman asks: is there a dog?\nNo",
             "n",
@@ -285,9 +290,13 @@ class TestChoice:
     def test_paper_letters_end_with_the_options(self):
         assert parse_choice("(c)", ["Dog", "Cat"], mode="paper") is None
 
-    @pytest.mark.parametrize("options", [[], ["Dog", "dog"], [str(number) for number in range(27)]])
-    def test_options_that_cannot_be_told_apart(self, options):
-        with pytest.raises(ValueError, match="1 to 26 different"):
+    @pytest.mark.parametrize("mode", ["strict", "paper"])
+    def test_options_of_the_same_text(self, mode):
+        assert parse_choice("(c)", ["Cat", "Dog", "Dog"], mode) == "Dog"
+
+    @pytest.mark.parametrize("options", [[], ["x"] * 27])
+    def test_options_that_have_no_letters(self, options):
+        with pytest.raises(ValueError, match=f"1 to 26.*not {len(options)}"):
             parse_choice("a", options)
 
 
@@ -320,5 +329,7 @@ def test_parser_for_each_type_of_answer():
     assert parse_answer("no", mode="paper") is None
     assert parse_answer("(a)", "choice", ["Dog", "Cat"]) == "Dog"
     assert parse_answer("Two.", "word") == "two"
+    with pytest.raises(ValueError, match="lenient"):
+        parse_answer("Two.", "word", mode="lenient")
     with pytest.raises(ValueError, match="essay"):
         parse_answer("x", "essay")

@@ -216,6 +216,15 @@ class TestFilesThatCannotBeUsed:
         with pytest.raises(AnnotationError, match=f"row 7: the answer is {label!r}"):
             load_benchmark("audio_hallucination", tmp_path)
 
+    @pytest.mark.parametrize(
+        ("column", "value"),
+        [("prompt_text", None), ("prompt_text", " "), ("audio_index", None), ("audio_index", "../x")],
+    )
+    def test_cell_that_cannot_be_used(self, tmp_path, column, value):
+        write(tmp_path, [row(), row(7, **{column: value})])
+        with pytest.raises(AnnotationError, match="row 7"):
+            load_benchmark("audio_hallucination", tmp_path)
+
     def test_question_twice(self, tmp_path):
         write(tmp_path, [row(), row()])
         with pytest.raises(AnnotationError, match="'0' is there twice"):

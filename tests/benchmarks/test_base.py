@@ -57,6 +57,17 @@ class TestMissingAudio:
             load_benchmark("clotho_aqa", folder, missing_audio="ignore")
 
 
+def test_links_that_lead_back_and_hidden_folders(folder):
+    (folder / "loop").symlink_to(folder)
+    (folder / ".cache").mkdir()
+    (folder / ".cache" / "b.wav").touch()
+    assert len(load_benchmark("clotho_aqa", folder, missing_audio="skip")) == 2
+    (folder.parent / "elsewhere").mkdir()
+    (folder.parent / "elsewhere" / "b.wav").touch()
+    (folder / "audio").symlink_to(folder.parent / "elsewhere")
+    assert load_benchmark("clotho_aqa", folder)[2]["audio"]["path"] == str(folder / "audio" / "b.wav")
+
+
 class TestCache:
     def built(self, cache):
         return sorted(cache.rglob("*.arrow"))

@@ -4,10 +4,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
-import yaml
 
-from recipes.benchmarks import load_benchmark
-from recipes.benchmarks.build_synonym_hypernym_terms import SYNSETS, build_terms
+from recipes.benchmarks import build_synonym_hypernym_terms, load_benchmark
 from recipes.benchmarks.synonym_hypernym import TERMS, Lexicon, draw_terms
 from recipes.corpora.annotations import AnnotationError
 
@@ -66,13 +64,14 @@ class TestTerms:
                     assert term["synset"] in lexicon.above(own)
                     assert (term["relation"] == "synonym") == (term["synset"] == own) == (term["depth"] == 0)
 
-    def test_made_by_the_script(self, terms):
+    def test_made_by_the_script(self, tmp_path):
         wordnet = pytest.importorskip("nltk").corpus.wordnet
         try:
             wordnet.get_version()
         except LookupError:
             pytest.skip("needs NLTK's WordNet 3.0")
-        assert build_terms(yaml.safe_load(SYNSETS.read_text(encoding="utf-8"))) == terms
+        build_synonym_hypernym_terms.main(["--output", str(tmp_path / "terms.json")])
+        assert (tmp_path / "terms.json").read_bytes() == TERMS.read_bytes()
 
 
 class TestESC50:
