@@ -1,5 +1,6 @@
 """What the builders of all benchmarks share: from the questions that an annotation file lists to question records."""
 
+import abc
 import hashlib
 import inspect
 import itertools
@@ -85,13 +86,13 @@ class BenchmarkBuilder(datasets.ArrowBasedBuilder):
 
     # What a benchmark defines.
 
+    @abc.abstractmethod
     def annotation_files(self) -> list[Path]:
         """The files, recordings apart, on which the subset's questions depend."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def read_questions(self) -> Iterator[Question]:
         """The subset's questions, in the annotation files' order."""
-        raise NotImplementedError
 
     def hub_folder(self) -> Path:
         """A local copy of what the subset needs from the Hub."""
