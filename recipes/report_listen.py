@@ -1,7 +1,7 @@
 """Makes a report of results: Tables 2 and 3 with our rows beside the paper's, plots, examples, on one page.
 
-    python recipes/report_listen.py --results runs/demo --output runs/demo
-    python recipes/report_listen.py --results runs/positive runs/negative --output runs/report --reference "LISTEN P+N"
+    python recipes/report_listen.py --results runs/demo --output_dir runs/demo
+    python recipes/report_listen.py --results runs/positive runs/negative --reference "LISTEN P+N"
 
 A results folder is what recipes/evaluate_listen.py wrote: `results.json` and, for intervals, comparisons, ROC curves
 and examples, its Parquet files of answers. Responses and trained models that lie in these folders, or in those of
@@ -20,7 +20,7 @@ class ReportOptions:
     """What is reported, and where."""
 
     results: list[str] = option(["runs/evaluation"], "folders with results.json and answers, in them or below")
-    output: str = option("runs/report", "folder that the report goes to")
+    output_dir: str = option("runs/report", "folder that the report goes to")
     traces: list[str] = option([], "more folders with responses (synthesis) and models (training) to tell of")
     reference: str | None = option(
         None, "system that the others are compared with; the first in the results by default"
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     from recipes.report.page import build_report, write_report
     from recipes.report.tables import to_text
 
-    output = Path(options.output)
+    output = Path(options.output_dir)
     folders = [Path(folder) for folder in (*options.results, *options.traces)]
     try:
         if missing := [str(folder) for folder in folders if not folder.is_dir()]:

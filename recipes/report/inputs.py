@@ -165,7 +165,10 @@ def _result(row: Any, where: str) -> Result:
             values[name] = value
         elif name in SCORES and value is not None and not number:
             raise ValueError(f"{where}: {name} is {value!r}, not a number")
-    for name, ends in (row.get("intervals") or {}).items():
+    given = row.get("intervals") or {}
+    if not isinstance(given, dict):
+        raise ValueError(f"{where}: intervals is {given!r}, not an object")
+    for name, ends in given.items():
         if isinstance(ends, list) and len(ends) == 2 and all(isinstance(end, int | float) for end in ends):
             if all(map(math.isfinite, ends)):
                 intervals[name] = (float(ends[0]), float(ends[1]))

@@ -191,11 +191,8 @@ def _compare(inputs: Inputs, pooled: list[Result], reference: str | None) -> tab
 
 
 def _facts(inputs: Inputs, settings: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    import yaml
-
     facts = [("Systems", ", ".join(inputs.systems) or "none")]
-    contents = {name: yaml.safe_load(text) for name, text in settings}
-    contents = {name: content for name, content in contents.items() if isinstance(content, dict)}
+    contents = {name: content for name, text in settings if (content := _mapping(text))}
     # An evaluation's settings name systems as NAME=KIND:VALUE.
     specified = dict(
         system.split("=", 1)
@@ -230,6 +227,17 @@ def _facts(inputs: Inputs, settings: Sequence[tuple[str, str]]) -> list[tuple[st
             continue
     facts.append(("Versions", f"Python {platform.python_version()}, {', '.join(installed)}, {platform.machine()}"))
     return facts
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    """A YAML file's mapping; {} if it holds none."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _settings(folders: Sequence[Path]) -> list[tuple[str, str]]:

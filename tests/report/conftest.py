@@ -1,90 +1,13 @@
-"""A small evaluation to report on: made-up answers, scored with the project's own metric."""
+"""A small evaluation to report on."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from recipes.benchmarks.metrics import PresenceMetric
-from recipes.benchmarks.statistics import presence_intervals
-from recipes.records import ANSWER_FEATURES
-
-SUBSETS = ("random", "popular", "adversarial", "hypernym", "synonym", "question_answering")
-# For each system: how far apart yes and no questions are to it, and where between them it says yes.
-SYSTEMS = {
-    "LISTEN positive+negative": (2.0, 0.05),
-    "text": (5.0, 0.0),
-    "silence": (0.0, -0.4),
-    "always-yes": (None, None),
-}
+from tests.report.runs import write_run
 
 
-def answer_questions(system: str, subset: str, clips: int = 40, separation=1.0, threshold=0.0) -> list[dict]:
-    """Records of answers: two yes and two no questions for each clip, a few answers unreadable."""
-    rng = np.random.default_rng([SUBSETS.index(subset), *system.encode()])
-    rows = []
-    for number in range(4 * clips):
-        answer = ("yes", "no")[number % 2]
-        p_yes, parsed, response = 1.0, "yes", "Yes"
-        if separation is not None:
-            logit = separation * (1 if answer == "yes" else -1) + rng.normal(scale=1.5)
-            p_yes = float(1 / (1 + np.exp(-logit)))
-            parsed = "yes" if logit > threshold else "no"
-            response = f"{parsed.capitalize()}, there {'is' if parsed == 'yes' else 'is no'} such sound."
-            if rng.random() < 0.02:
-                parsed, response = None, "I am a language model."
-        rows.append(
-            {
-                "id": f"q{number}",
-                "benchmark": "sound_world",
-                "subset": subset,
-                "audio": {"path": f"clips/clip_{number // 4}.wav", "bytes": None},
-                "question": f"Is there a sound of thing {number % 7} in the audio?",
-                "answer": answer,
-                "system": system,
-                "response": response,
-                "p_yes": p_yes,
-                "parsed": parsed,
-            }
-        )
-    return rows
-
-
-def score(rows: list[dict]) -> dict:
-    """The object that an evaluation writes into results.json for one system and subset."""
-    predictions, references = [row["parsed"] for row in rows], [row["answer"] for row in rows]
-    scores = PresenceMetric().compute(
-        predictions=predictions, references=references, p_yes=[row["p_yes"] for row in rows]
-    )
-    intervals = presence_intervals(predictions, references, [row["audio"]["path"] for row in rows], resamples=200)
-    scores["unparsed"] = scores.pop("unparsed_rate")
-    names = {name: rows[0][name] for name in ("system", "benchmark", "subset")}
-    return {**names, **scores, "intervals": {name: list(ends) for name, ends in intervals.items()}}
-
-
-def write_answers(path: Path, rows: list[dict]) -> None:
-    """Write records as an evaluation does."""
-    import pyarrow
-    from pyarrow import parquet
-
-    parquet.write_table(pyarrow.Table.from_pylist(rows, schema=ANSWER_FEATURES.arrow_schema), path)
-
-
-@pytest.fixture
-def make_run() -> Callable[..., Path]:
-    """Writes an evaluation of some systems on some subsets into a folder."""
-
-    def make(folder: Path, systems=SYSTEMS, subsets=SUBSETS, answers: bool = True) -> Path:
-        folder.mkdir(parents=True, exist_ok=True)
-        results = []
-        for system, (separation, threshold) in systems.items():
-            rows = [answer_questions(system, subset, 40, separation, threshold) for subset in subsets]
-            results += map(score, rows)
-            if answers:
-                write_answers(folder / f"answers-{len(results)}.parquet", [row for each in rows for row in each])
-        (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
-        return folder
-
-    return make
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results and answers of four systems on six subsets; not to be written to."""
+    return write_run(tmp_path_factory.mktemp("evaluation"))
