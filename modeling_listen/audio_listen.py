@@ -135,17 +135,32 @@ def _decode(file: str | io.BytesIO, name: str, sampling_rate: int) -> np.ndarray
 
     try:
         with soundfile.SoundFile(file) as sound:
-            expected, rate, header = sound.frames, sound.samplerate, sound.extra_info
+            expected, rate, header, container = sound.frames, sound.samplerate, sound.extra_info, sound.format
             samples = sound.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError, TypeError) as error:
         raise ValueError(f"{name} cannot be decoded (wav, flac, ogg and mp3 can): {error}") from error
     # libsndfile mends the length of a WAV cut short, but notes it; streamed ones declare the largest length there is.
     declared = re.search(r"^\s*data\s*:\s*(\d+) \(should be", header, re.MULTILINE)
-    if len(samples) < expected or (declared and int(declared[1]) < 0x7FFFFFFF):
-        raise ValueError(f"{name} is truncated: it ends before the length that its header declares")
+    cut_short = len(samples) < expected or (declared and int(declared[1]) < 0x7FFFFFFF)
+    if cut_short or (container == "OGG" and not _has_last_page(file)):
+        raise ValueError(f"{name} is truncated: it ends before the end that its headers declare")
     if len(samples) == 0:
         raise ValueError(f"{name} holds no samples")
     return _resampled(as_waveform(samples, name), rate, sampling_rate)
+
+
+def _has_last_page(file: str | io.BytesIO) -> bool:
+    """Whether an Ogg stream ends with a whole page that is marked as its last (RFC 3533, section 6)."""
+    if isinstance(file, str):
+        with open(file, "rb") as stream:
+            return _has_last_page(io.BytesIO(stream.read()))
+    data = file.getvalue()
+    start = data.rfind(b"OggS")
+    page = data[start:]
+    if len(page) < 27 or not page[5] & 0x04:
+        return False
+    num_segments = page[26]
+    return len(page) >= 27 + num_segments + sum(page[27 : 27 + num_segments])
 
 
 def _resampled(waveform: np.ndarray, rate: int, wanted: int) -> np.ndarray:

@@ -1,0 +1,86 @@
+"""What the design saves, as ratios within one run on a random model of middling size; `-s` shows them."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+from transformers import WhisperFeatureExtractor, pipeline
+
+from modeling_listen import ListenAdapter, ListenAdapterConfig, ListenProcessor
+from modeling_listen.audio_listen import LogMel
+from tests.modeling_listen.backbones import build_audio_model, build_text_model, compose, noise
+
+LABELS = ["a dog", "a siren", "glass", "rain", "a baby", "music"]
+
+
+def ratio(ours: Callable[[], object], theirs: Callable[[], object], repeats: int = 5) -> float:
+    """Least time of one over that of the other, taken in turns so that both see the same machine."""
+    times = {ours: [], theirs: []}
+    for _ in range(repeats + 1):
+        for function, taken in times.items():
+            start = time.perf_counter()
+            function()
+            taken.append(time.perf_counter() - start)
+    return min(times[ours][1:]) / min(times[theirs][1:])
+
+
+@pytest.mark.slow
+def test_six_labels_cost_less_than_half_of_six_calls(tmp_path):
+    audio_model = build_audio_model(
+        tmp_path / "whisper",
+        d_model=256,
+        encoder_layers=4,
+        encoder_attention_heads=4,
+        encoder_ffn_dim=1024,
+        num_mel_bins=80,
+        max_source_positions=1500,
+    )
+    sizes = {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 8, "head_dim": 128}
+    text_model = build_text_model(tmp_path / "llama", "llama", **sizes)
+    model = compose(audio_model, text_model, num_query_tokens=64)
+    processor = ListenProcessor.from_backbones(audio_model, text_model, num_query_tokens=64)
+    listen = pipeline("sound-presence", model=model, processor=processor, device="cpu")
+    clip = noise(10.0)
+
+    measured = ratio(
+        lambda: listen(clip, candidate_labels=LABELS), lambda: [listen(clip, candidate_labels=[_]) for _ in LABELS]
+    )
+    print(f"\nsix labels at once / six calls: {measured:.3f}")
+    assert measured <= 0.45
+
+
+@pytest.mark.slow
+def test_the_adapter_runs_all_encoder_layers_at_once():
+    config = ListenAdapterConfig(
+        hidden_size=256,
+        output_size=512,
+        num_attention_heads=4,
+        intermediate_size=1024,
+        audio_layers=[1, 2, 3, 4],
+    )
+    adapter = ListenAdapter._from_config(config, attn_implementation="sdpa").eval()
+    states = torch.randn(4, 1, 1500, 256)
+
+    def looped():
+        for index in range(4):
+            queries = adapter.query_tokens[index][None]
+            for layer in adapter.layers:
+                queries = layer(queries, states[index])
+
+    with torch.no_grad():
+        measured = ratio(lambda: adapter(states), looped, repeats=10)
+    print(f"\nall encoder layers in one batch / one by one: {measured:.3f}")
+    assert measured <= 1.25  # on one core no more than the same work; the batch is for accelerators
+
+
+@pytest.mark.slow
+def test_log_mel_in_torch_costs_less_than_the_feature_extractor():
+    feature_extractor = WhisperFeatureExtractor()
+    log_mel = LogMel(feature_extractor)
+    clips = [noise(seconds, seed) for seed, seconds in enumerate((5.0, 10.0, 7.0, 3.0))]
+    measured = ratio(
+        lambda: log_mel(clips), lambda: feature_extractor(clips, sampling_rate=16000, return_tensors="pt")
+    )
+    print(f"\nlog-mel of clips of 3 to 10 s in LogMel / in WhisperFeatureExtractor: {measured:.3f}")
+    assert measured < 1
