@@ -53,6 +53,7 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
     from recipes.training.data import load_clips, load_questions
     from recipes.training.frozen import check_frozen, hash_frozen
     from recipes.training.model import load_model, load_processor, save_trained
+    from recipes.training.packing import attention_length
     from recipes.training.probe import Probe
     from recipes.training.run import claim_output_dir, finish, last_checkpoint
     from recipes.training.trainer import ListenTrainer
@@ -67,6 +68,7 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
     processor = load_processor(model_options)
     set_seed(options.seed)
     model = load_model(model_options, arguments.device)
+    row_cost = attention_length(model.config.get_text_config().hidden_size) if options.fill_rows else 0
     callbacks = [HistoryCallback()]
     if options.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(options.early_stopping_patience))
@@ -77,13 +79,13 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
             processor,
             share_clips=options.share_clips,
             prefix_cache=options.prefix_cache and not model_options.lora_rank,
-            row_length=options.row_length,
+            attention_length=row_cost,
         ),
         train_dataset=WaveformClips(train_clips, processor.load_audio),
         eval_dataset=WaveformClips(validation_clips, processor.load_audio),
         processing_class=processor,
         masked_head=options.masked_head,
-        probe=Probe(questions, processor, arguments.eval_batch_size, options.row_length) if questions else None,
+        probe=Probe(questions, processor, arguments.eval_batch_size, row_cost) if questions else None,
         callbacks=callbacks,
     )
     before = hash_frozen(model)

@@ -112,8 +112,7 @@ class TrainingOptions:
     share_clips: bool = option(True, "run what the responses of a clip have in common once")
     prefix_cache: bool = option(True, "compute keys and values of what precedes the audio once")
     masked_head: bool = option(True, "run the language model's head on response tokens only")
-    row_length: int = option(512, "tokens to which rows are filled with clips; 0 gives each clip a row")
-    cache_encoder_states: bool = option(False, "keep the encoder's hidden states of all clips in memory (small sets)")
+    fill_rows: bool = option(True, "put several clips in a row of a batch, where that saves padding")
     training_arguments: JsonMapping = option(
         {}, "anything else of transformers.TrainingArguments, as JSON or YAML mapping"
     )

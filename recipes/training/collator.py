@@ -21,7 +21,7 @@ class ClipCollator:
     processor: ListenProcessor
     share_clips: bool = True
     prefix_cache: bool = True
-    row_length: int = 0
+    attention_length: int = 0
     _memo: dict[tuple[str, str], tuple[list[int], list[int]]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -42,7 +42,7 @@ class ClipCollator:
             self.processor.tokenizer.pad_token_id,
             share_clips=self.share_clips,
             prefix_cache=self.prefix_cache,
-            row_length=self.row_length,
+            attention_length=self.attention_length,
         )
         batch: dict[str, Any] = rows._asdict()
         batch["waveforms"] = [clips[index]["waveform"] for index in batch.pop("audio_order")]

@@ -39,7 +39,7 @@ def pack_clips(
     *,
     share_clips: bool = True,
     prefix_cache: bool = True,
-    row_length: int = 0,
+    attention_length: int = 0,
 ) -> Rows:
     """Lay clips out in rows. Whatever the options, the loss is the same.
 
@@ -49,7 +49,7 @@ def pack_clips(
         pad_token_id: fills rows up.
         share_clips: the samples of a clip are branches behind one span; otherwise each has a span of its own.
         prefix_cache: leave the prefix out, its keys and values being in a cache.
-        row_length: fill rows to about so many tokens; 0 gives each clip (or sample) a row of its own.
+        attention_length: fill rows with clips (or samples), see `fill_rows`; 0 gives each a row of its own.
     """
     head = [] if prefix_cache else list(prefix)
     trees, owners = [], []
@@ -59,7 +59,7 @@ def pack_clips(
             trees.append(Tree([*head, *clip.span], group))
             owners.append(index)
     lengths = [len(tree.trunk) + sum(map(len, tree.branches)) for tree in trees]
-    rows = fill_rows(lengths, row_length)
+    rows = fill_rows(lengths, attention_length)
     packed = pack_trees([[trees[i] for i in row] for row in rows], pad_token_id, len(prefix) if prefix_cache else 0)
 
     targets = _targets(clips, share_clips, len(head))
@@ -69,7 +69,7 @@ def pack_clips(
         row_labels[: len(ids)] = torch.tensor(ids)
 
     attention_mask = packed.attention_mask
-    if not (share_clips or prefix_cache or row_length):
+    if not (share_clips or prefix_cache or attention_length):
         filled = torch.tensor(lengths)[:, None]
         attention_mask = (torch.arange(labels.shape[1]) < filled).long()
     order = [owners[index] for row in rows for index in row]
@@ -89,24 +89,40 @@ def _targets(clips: Sequence[ClipTokens], share_clips: bool, head_length: int) -
     return targets
 
 
-def fill_rows(lengths: Sequence[int], row_length: int) -> list[list[int]]:
-    """Spread items over rows of nearly equal length: the longest first, each into the row that is shortest so far.
+def attention_length(hidden_size: int) -> int:
+    """Length of a row at which attention costs as much as all other work on its tokens.
+
+    A layer of width h has about 13 h^2 weights, and 2 FLOP for each of them and token; attention has 4 h FLOP for each
+    token and key. They are equal at 6.5 h keys; masked attention runs at about a third of the speed of the rest.
+    """
+    return 2 * hidden_size
+
+
+def fill_rows(lengths: Sequence[int], attention_length: int) -> list[list[int]]:
+    """Spread items over rows: few, long rows have little padding, but attention costs more in them.
+
+    Of all numbers of rows the cheapest is taken, the cost being `positions * (1 + row length / attention_length)`.
 
     Args:
         lengths: tokens of each item.
-        row_length: wanted length of a row, an upper bound but for items that are longer, and for the last item of a row;
-            0 gives each item a row.
+        attention_length: see the function of that name; 0 gives each item a row.
 
     Returns:
         Indices of the items of each row.
     """
-    if not row_length:
+    if not attention_length:
         return [[index] for index in range(len(lengths))]
-    count = -(-sum(lengths) // max(row_length, *lengths))
+    layouts = (_balanced(lengths, count) for count in range(1, len(lengths) + 1))
+    rows, _ = min(layouts, key=lambda layout: len(layout[0]) * layout[1] * (1 + layout[1] / attention_length))
+    return rows
+
+
+def _balanced(lengths: Sequence[int], count: int) -> tuple[list[list[int]], int]:
+    """Items in `count` rows, the longest first, each into the row that is shortest so far; and the longest row."""
     shortest_first = [(0, row) for row in range(count)]
     rows: list[list[int]] = [[] for _ in range(count)]
     for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
         length, row = heapq.heappop(shortest_first)
         rows[row].append(index)
         heapq.heappush(shortest_first, (length + lengths[index], row))
-    return [sorted(row) for row in rows]
+    return [sorted(row) for row in rows], max(length for length, _ in shortest_first)

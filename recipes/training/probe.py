@@ -26,12 +26,12 @@ class Probe:
         clips: with columns `question` and `answer`.
         processor: of the model.
         batch_size: clips in a batch.
-        row_length: see `pack_clips`.
+        attention_length: see `fill_rows`.
     """
 
-    def __init__(self, clips: Clips, processor: ListenProcessor, batch_size: int, row_length: int = 0):
+    def __init__(self, clips: Clips, processor: ListenProcessor, batch_size: int, attention_length: int = 0):
         self.clips, self.processor = clips, processor
-        self.batch_size, self.row_length = batch_size, row_length
+        self.batch_size, self.attention_length = batch_size, attention_length
         self.answer_ids = processor.answer_token_ids()
         if not all(self.answer_ids.values()):
             raise ValueError("the tokenizer begins yes and no with the same token; set questions to null")
@@ -70,7 +70,7 @@ class Probe:
             span = self.processor.audio_span(self.processor.num_windows(len(waveform)))
             trees.append(Tree([*head, *span], [prompt.suffix for prompt in prompts]))
             answers.append(clip["answer"])
-        rows = fill_rows([len(tree.trunk) + sum(map(len, tree.branches)) for tree in trees], self.row_length)
+        rows = fill_rows([len(tree.trunk) + sum(map(len, tree.branches)) for tree in trees], self.attention_length)
         length = prefix.length if prefix is not None else 0
         packed = pack_trees([[trees[i] for i in row] for row in rows], self.processor.tokenizer.pad_token_id, length)
         following = torch.nn.functional.pad(packed.branch_ids, (0, 1))[:, 1:]
