@@ -69,6 +69,7 @@ class AudioHallucination(BenchmarkBuilder):
         "attribute": datasets.Value("string"),  # "positive" or "negative"
         "sampling": datasets.Value("string"),  # how the negatives were drawn; null for the paired sets
         "pair": datasets.Value("int64"),  # null for the AudioCaps sets
+        "seed": datasets.Value("string"),  # the clip's labels, for a model that reads instead; null for paired sets
     }
 
     @property
@@ -111,16 +112,17 @@ class AudioHallucination(BenchmarkBuilder):
         if self.subset in PAIRED_REPOSITORIES:
             yield from self._read_paired()
             return
-        names = _AudioCapsNames(self._audiocaps)
-        rows = _rebuild(self._parquet, self.subset) if self.subset.endswith("_repaired") else _read(self._parquet)
-        for row in rows:
+        names, labels = _AudioCapsNames(self._audiocaps), _read_labels(self._parquet)
+        repaired = self.subset.endswith("_repaired")
+        own = ("entry_id", "audio_index", "object", "attribute", "sampling")
+        for row in _rebuild(labels, self.subset.removesuffix("_repaired")) if repaired else _read(self._parquet):
             where = f"{self._parquet}, row {row['entry_id']}"
             yield Question(
                 key=str(row["entry_id"]),
                 names=names.of(file_name_of(row["audio_index"], where)),
                 question=text_of(row["prompt_text"], "question", where),
                 answer=_answer(row["label"], where),
-                columns={name: row[name] for name in ("entry_id", "audio_index", "object", "attribute", "sampling")},
+                columns={name: row[name] for name in own} | {"seed": "; ".join(labels.get(row["audio_index"], []))},
             )
 
     def _read_paired(self) -> Iterator[Question]:
@@ -154,16 +156,18 @@ def _read(parquet: Path) -> Iterator[dict[str, Any]]:
     yield from read_parquet(parquet, columns)
 
 
-def _rebuild(parquet: Path, subset: str) -> Iterator[dict[str, Any]]:
-    """The rows of a repaired subset, grouped as published: clip, wording, positives before negatives."""
-    labels: dict[str, list[str]] = {}
+def _read_labels(parquet: Path) -> dict[str, list[str]]:
+    """Each clip's labels: what the yes questions in the first wording, which is sound everywhere, ask for."""
+    labels: dict[str, dict[str, None]] = defaultdict(dict)
     for row in _read(parquet):
         where = f"{parquet}, row {row['entry_id']}"
-        if _answer(row["label"], where) == "yes":
-            of_clip = labels.setdefault(row["audio_index"], [])
-            if text_of(row["object"], "object", where) not in of_clip:
-                of_clip.append(row["object"])
-    sampling = subset.removesuffix("_repaired")
+        if _answer(row["label"], where) == "yes" and row["prompt_text"] == TEMPLATES[0].format(row["object"]):
+            labels[row["audio_index"]][text_of(row["object"], "object", where)] = None
+    return {clip: list(own) for clip, own in labels.items()}
+
+
+def _rebuild(labels: dict[str, list[str]], sampling: str) -> Iterator[dict[str, Any]]:
+    """The rows of a repaired subset, grouped as published: clip, wording, positives before negatives."""
     negatives = {"popular": popular_negatives, "adversarial": adversarial_negatives}[sampling](labels)
     entry_id = 0
     for clip, positives in labels.items():

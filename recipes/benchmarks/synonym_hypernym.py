@@ -54,6 +54,7 @@ class SynonymHypernym(BenchmarkBuilder):
     SUBSETS = ("esc50", "fsd50k")
     COLUMNS = {
         "label": datasets.Value("string"),  # the clip's class
+        "seed": datasets.Value("string"),  # all its labels, for a model that reads instead
         "relation": datasets.Value("string"),  # one of RELATIONS
         "term": datasets.Value("string"),
         "synset": datasets.Value("string"),  # the term's meaning
@@ -83,7 +84,7 @@ class SynonymHypernym(BenchmarkBuilder):
                     names=[file_name],
                     question=f"Is the sound from {kind} that is {phrase}?",
                     answer=answer,
-                    columns={"label": labels[0], **term},
+                    columns={"label": labels[0], "seed": "; ".join(labels).replace("_", " "), **term},
                 )
 
     def _read_esc50(self) -> Iterator[tuple[str, str, str, list[str]]]:

@@ -55,6 +55,7 @@ def test_published_subsets(published, subset, yes, no, negative_objects):
     assert first["question"] == "Is there a sound of speech in the audio?"
     assert first["audio"]["path"].endswith("Y7fmOlUlwoNg.wav")
     assert (first["entry_id"], first["object"], first["sampling"]) == (0, "speech", subset)
+    assert first["seed"] == "speech; sewing machine; public space"
 
 
 @pytest.mark.parametrize("subset", ["popular", "adversarial"])
@@ -68,6 +69,7 @@ def test_repaired_subsets(published, subset):
     asked = defaultdict(lambda: defaultdict(list))
     for each in repaired.to_list():
         own = each["object"] in labels[each["audio_index"]]
+        assert each["seed"] == "; ".join(labels[each["audio_index"]])
         assert own == (each["answer"] == "yes")
         assert each["attribute"] == ("positive" if own else "negative")
         template = next(t for t in TEMPLATES if each["question"] == t.format(each["object"]))
@@ -136,6 +138,7 @@ class TestPairedSets:
         questions = load_benchmark("audio_hallucination", tmp_path, subset)
         assert questions["answer"][:] == ["yes", "no", "yes", "no"]
         assert questions["pair"][:] == [0, 0, 1, 1]
+        assert questions["seed"][:] == [None] * 4
         assert questions["object"][:] == ["dog barking", "dog barking", None, None]
         assert questions["attribute"][:] == ["positive", "negative", "positive", "negative"]
         assert questions["entry_id"][:] == [0, 1, 2, 3]

@@ -135,6 +135,7 @@ class TestFSD50K:
         (tmp_path / "eval.csv").write_text(text)
         questions = load_benchmark("synonym_hypernym", tmp_path, "fsd50k")
         assert set(questions["label"]) == {"Electric_guitar"}
+        assert questions[0]["seed"] == "Electric guitar; Guitar; Plucked string instrument; Musical instrument; Music"
         # Of the six, those in which one also strums, claps or starts a motorcycle are left out.
         assert {Path(audio["path"]).name for audio in questions["audio"]} == {"37199.wav", "175151.wav", "337898.wav"}
 
