@@ -71,12 +71,12 @@ def parse_yes_no(response: str | None, mode: str = "strict") -> str | None:
     questions and "yes or no" repeated from the prompt. The first of these steps that finds anything decides; if it
     finds both yes and no, the response contradicts itself and the result is None:
 
-    1. a stated answer ("the answer is no", "Answer: yes", "I would say no");
-    2. a yes or no (also yeah, yep, yup, nope, nah) that opens the response or stands alone between punctuation, so
-       "No, because..." and "Well, yes." are read while "there is no doubt" and "yesterday" are not;
-    3. the whole response being y, n, true, false, correct or incorrect;
-    4. saying that it cannot be answered ("I cannot determine", "no audio was provided"): None;
-    5. clauses that say that something is there ("I can hear a dog") or is not ("there isn't one", "not present"),
+    1. a stated answer ("the answer is no", "Answer: yes", "I would say no"), a yes or no (also yeah, yep, yup, nope,
+       nah) that stands alone between punctuation ("Well, yes."), and, where nothing is stated, one that opens the
+       response ("No there isn't"); so "there is no doubt" and "yesterday" are neither;
+    2. the whole response being y, n, true, false, correct or incorrect;
+    3. saying that it cannot be answered ("I cannot determine", "no audio was provided"): None;
+    4. clauses that say that something is there ("I can hear a dog") or is not ("there isn't one", "not present"),
        those with "might", "perhaps", "whether" and the like left out.
 
     Args:
@@ -117,14 +117,13 @@ def _parse_yes_no_strictly(response: str) -> str | None:
     if opening and _NO_ANSWER.match(opening.string):
         opening = None  # "No audio was provided"
     stated = [match.lastgroup for match in _STATED.finditer(statements)]
-    verdicts = [match.lastgroup for match in _ALONE.finditer(statements)]
-    if opening:
+    verdicts = [match.lastgroup for match in _ALONE.finditer(f"\n{statements}")]
+    if opening and not stated:  # before a stated answer, "No" may begin any sentence
         verdicts.append(opening.lastgroup)
         if following := _OPENING.match(opening.string, opening.end()):
             verdicts.append(following.lastgroup)  # "Yes and no"
-    for found in (stated, verdicts):
-        if found:
-            return found[0] if len(set(found)) == 1 else None
+    if found := set(stated + verdicts):
+        return found.pop() if len(found) == 1 else None
     if whole := _WHOLE.get(statements.strip(" .!")):
         return whole
     if _NO_ANSWER.search(statements):
