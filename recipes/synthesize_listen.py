@@ -112,6 +112,8 @@ def synthesize(options: SynthesisOptions) -> None:
     from recipes.synthesis.prompts import Prompts
 
     options = _resolved(options)
+    if options.judge and options.generator == "rule":
+        raise ValueError("--judge needs an LLM; rules name no absent sounds that could be judged")
     samples, part, prompts = _samples(options), parse_shard(options.shard), Prompts(options.prompts)
     sampling = Sampling(options.temperature, options.top_p, options.max_new_tokens, options.seed)
     corpora = load_corpora(options.corpora, options.missing_audio)

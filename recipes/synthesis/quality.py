@@ -22,7 +22,7 @@ REFUSAL = re.compile(
 ABSENCE = re.compile(
     r"\b(?:absent|absence|missing|contrast\w*|lack\w*|without|no|not|never|nor|none|cannot)\b|n't\b", re.IGNORECASE
 )
-LIST_MARKER = re.compile(r"(?:^|\s)(?:\d{1,2}[.)]|[-*•])\s+(?=\S)")
+LIST_MARKER = re.compile(r"(?:^|\s)\d{1,2}[.)]\s+(?=\S)|^\s*[-*•]\s+")
 SENTENCE_END = re.compile(r"(?<=[a-z)'\"][.!?;])\s+")
 LIST_OPENER = re.compile(r".*(?::|\b(?:hear|features?|contains?|includes?|are|is)\b)\s+(?=\S)", re.IGNORECASE)
 SEPARATOR = re.compile(r",\s+(?:and |or )?|;\s+|\s+(?:and|or)\s+")
@@ -54,7 +54,8 @@ def named_sounds(response: str) -> tuple[list[str], list[str]]:
             if not sentence:
                 continue
             target = absent if ABSENCE.search(sentence) else present
-            if opener := LIST_OPENER.match(sentence):
+            opener = LIST_OPENER.match(sentence)
+            if opener and not sentence.endswith(":"):
                 target += filter(None, map(_normal, SEPARATOR.split(sentence[opener.end() :])))
         for item in items:
             if item.rstrip(" *").endswith(":"):  # a heading that follows the last item on the same line

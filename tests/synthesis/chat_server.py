@@ -27,15 +27,18 @@ class ChatServer:
         fault: (request body, how often the same body came before) -> name of a fault or "ok".
         delay: seconds that every answer takes.
         retry_after: what `Retry-After` says.
+        answer: request body -> content of the answer.
     """
 
     def __init__(
         self,
-        fault: Callable[[dict, int], str] = lambda body, times: "ok",
+        fault: Callable[[dict, int], str] | None = None,
         delay: float = 0.0,
         retry_after: str = "0.05",
+        answer: Callable[[dict], str] = answer_to,
     ) -> None:
-        self.fault, self.delay, self.retry_after = fault, delay, retry_after
+        self.fault = fault or (lambda body, times: "ok")
+        self.delay, self.retry_after, self.answer = delay, retry_after, answer
         self.models = [MODEL]
         self.arrivals: list[tuple[float, str]] = []  # time and fault of every request
         self.bodies: list[dict] = []
@@ -104,7 +107,7 @@ class ChatServer:
             "created": 0,
             "model": body["model"],
             "choices": [
-                {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": answer_to(body)}}
+                {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": self.answer(body)}}
             ],
             "usage": {"prompt_tokens": 1, "completion_tokens": 7, "total_tokens": 8},
         }
