@@ -78,9 +78,7 @@ def _checked(row: Any, number: int, path: Path) -> dict[str, Any]:
     if answer_type == "yes_no":
         answer = answer.lower()
         if answer not in ("yes", "no"):
-            raise AnnotationError(
-                f"{where}: the answer is {row['answer']!r}; yes or no is needed, or an `answer_type`"
-            )
+            raise AnnotationError(f"{where}: the answer is {row['answer']!r}; give yes or no, or an `answer_type`")
     return {
         **row,
         "id": str(row.get("id") or number),

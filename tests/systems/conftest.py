@@ -11,7 +11,7 @@ import pytest
 
 from modeling_listen import ListenProcessor
 from tests.modeling_listen.backbones import NUM_QUERY_TOKENS, build_audio_model, build_text_model, compose
-from tests.systems.models import build_audio_flamingo3, build_qwen2_audio
+from tests.systems.models import build_audio_flamingo3, build_granite_speech, build_qwen2_audio
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +34,12 @@ def qwen2_audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def audio_flamingo3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_audio_flamingo3(tmp_path_factory.mktemp("audio_flamingo3"))
+
+
+@pytest.fixture(scope="session")
+def granite_speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("torchaudio", reason="Granite Speech computes its features with torchaudio")
+    return build_granite_speech(tmp_path_factory.mktemp("granite_speech"))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,10 @@ from transformers import (
     AudioFlamingo3Config,
     AudioFlamingo3ForConditionalGeneration,
     AudioFlamingo3Processor,
+    GraniteSpeechConfig,
+    GraniteSpeechFeatureExtractor,
+    GraniteSpeechForConditionalGeneration,
+    GraniteSpeechProcessor,
     PreTrainedTokenizerFast,
     Qwen2AudioConfig,
     Qwen2AudioForConditionalGeneration,
@@ -16,7 +20,16 @@ from transformers import (
 )
 
 MEL_BINS = 8
-SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>", "<sound>")
+SPECIAL = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|AUDIO|>",
+    "<|audio_bos|>",
+    "<|audio_eos|>",
+    "<sound>",
+    "<|audio|>",
+)
 # Takes audio as part of a message; what Audio Flamingo 3's own does, without its system turn.
 PARTS_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
@@ -94,4 +107,29 @@ def build_audio_flamingo3(folder: Path, chat_template: str = PARTS_TEMPLATE) -> 
         tokenizer,
         chat_template=chat_template,
     ).save_pretrained(folder)
+    return folder
+
+
+def build_granite_speech(folder: Path) -> Path:
+    """A tiny Granite Speech; needs torchaudio."""
+    tokenizer = build_tokenizer()
+    config = GraniteSpeechConfig(
+        text_config=_configs(tokenizer, "")["text_config"] | {"model_type": "granite"},
+        encoder_config={"num_layers": 2, "hidden_dim": 32, "num_heads": 2, "context_size": 50},
+        projector_config={
+            "model_type": "blip_2_qformer",
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "encoder_hidden_size": 32,
+        },
+        audio_token_index=tokenizer.convert_tokens_to_ids("<|audio|>"),
+        has_lora_adapter=False,
+        initializer_range=0.2,
+    )
+    torch.manual_seed(0)
+    GraniteSpeechForConditionalGeneration(config).save_pretrained(folder)
+    extractor = GraniteSpeechFeatureExtractor()
+    GraniteSpeechProcessor(extractor, tokenizer, chat_template=TEXT_TEMPLATE).save_pretrained(folder)
     return folder

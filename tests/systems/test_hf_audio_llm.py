@@ -24,7 +24,7 @@ def make_clips(questions: list[list[str]] = QUESTIONS) -> list[Clip]:
     ]
 
 
-@pytest.mark.parametrize("model", ["qwen2_audio", "audio_flamingo3"])
+@pytest.mark.parametrize("model", ["qwen2_audio", "audio_flamingo3", "granite_speech"])
 @pytest.mark.parametrize("score", ["generate", "logits"])
 def test_a_batch_answers_as_each_question_alone(model: str, score: str, request: pytest.FixtureRequest) -> None:
     system = HFAudioLLM("x", str(request.getfixturevalue(model)), Settings(score=score, max_new_tokens=6))
