@@ -1,6 +1,5 @@
 """Copies of the Hub's data repositories, laid out as the benchmarks' builders read a local `data_dir`."""
 
-import logging
 import os
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -8,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from recipes.corpora.annotations import AnnotationError
-
-logger = logging.getLogger(__name__)
 
 
 def read_parquet(path: Path, required: Sequence[str], batch_size: int = 1000) -> Iterator[dict[str, Any]]:
@@ -33,7 +30,7 @@ def read_parquet(path: Path, required: Sequence[str], batch_size: int = 1000) ->
 
 
 def copy_repository(repository: str, parent: Path, patterns: Sequence[str]) -> Path:
-    """Fetch files of a data repository of the Hub, or use those fetched before.
+    """Fetch files of a data repository of the Hub; those fetched before do where it cannot be reached.
 
     Args:
         repository: `owner/name`.
@@ -52,12 +49,10 @@ def copy_repository(repository: str, parent: Path, patterns: Sequence[str]) -> P
     try:
         snapshot_download(repository, repo_type="dataset", local_dir=folder, allow_patterns=list(patterns))
     except (OSError, ValueError) as error:
-        if not any(path for pattern in patterns for path in folder.glob(pattern)):
-            raise AnnotationError(
-                f"{repository} cannot be fetched from the Hub ({type(error).__name__}: {error}); fetch it elsewhere "
-                f"and name as data_dir the folder in which {folder.name}/ lies"
-            ) from error
-        logger.warning("%s cannot be asked for news (%s); what was fetched before is used", repository, error)
+        raise AnnotationError(
+            f"{repository} cannot be fetched from the Hub ({type(error).__name__}: {error}); fetch it elsewhere and "
+            f"name as data_dir the folder in which {folder.name}/ lies"
+        ) from error
     return folder
 
 

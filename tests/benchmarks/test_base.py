@@ -1,11 +1,8 @@
 import os
 
-import pyarrow
-import pyarrow.parquet
 import pytest
 
 from recipes.benchmarks import BENCHMARKS, load_benchmark
-from recipes.benchmarks.hub import copy_repository, write_recordings
 from recipes.corpora.annotations import AnnotationError
 from recipes.records import QUESTION_FEATURES
 
@@ -121,25 +118,3 @@ class TestArguments:
     def test_relative_data_dir(self, folder, monkeypatch):
         monkeypatch.chdir(folder.parent)
         assert load_benchmark("clotho_aqa", "clotho")[0]["audio"]["path"] == str(folder / "a.wav")
-
-
-class TestHub:
-    def test_recordings_in_parquet_files(self, tmp_path, shared_data):
-        content = next((shared_data / "esc10" / "audio").iterdir()).read_bytes()
-        rows = [{"youtube_id": name, "audio": {"bytes": content, "path": None}} for name in ("Yone", "Ytwo")]
-        rows.append({"youtube_id": "Ygone", "audio": None})
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "0.parquet")
-        write_recordings([tmp_path / "0.parquet"], "youtube_id", tmp_path / "audio")
-        assert sorted(path.name for path in (tmp_path / "audio").iterdir()) == ["Yone.wav", "Ytwo.wav"]
-        assert (tmp_path / "audio" / "Yone.wav").read_bytes() == content
-
-    def test_hub_out_of_reach(self, tmp_path):
-        with pytest.raises(AnnotationError, match=r"kuan/x cannot be fetched.*data_dir"):
-            copy_repository("kuan/x", tmp_path, ["*.parquet"])
-        with pytest.raises(AnnotationError, match=r"AudioCaps-Random cannot be fetched"):
-            load_benchmark("audio_hallucination")
-
-    def test_copy_fetched_before_is_used(self, tmp_path):
-        (tmp_path / "x").mkdir()
-        (tmp_path / "x" / "0.parquet").touch()
-        assert copy_repository("kuan/x", tmp_path, ["*.parquet"]) == tmp_path / "x"
