@@ -20,7 +20,7 @@ class ReportOptions:
     """What is reported, and where."""
 
     results: list[str] = option(["runs/evaluation"], "folders with results.json and answers, in them or below")
-    output_dir: str = option("runs/report", "folder that the report goes to")
+    output_dir: str = option("runs/report", "folder that the report goes to", aliases=["--output"])
     traces: list[str] = option([], "more folders with responses (synthesis) and models (training) to tell of")
     reference: str | None = option(
         None, "system that the others are compared with; the first in the results by default"

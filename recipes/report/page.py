@@ -50,6 +50,7 @@ class Report:
     pictures: list[plots.Plot] = field(default_factory=list)
     caveats: list[tuple[str, str]] = field(default_factory=list)
     paper_notes: list[str] = field(default_factory=list)
+    bounds: list[tuple[str, str]] = field(default_factory=list)
     comparison: tables.Table | None = None
     examples: list[Example] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
@@ -86,6 +87,7 @@ def build_report(
         idea=wording.IDEA,
         sections=_sections(inputs, pooled),
         caveats=wording.caveats(inputs, backbones),
+        bounds=[(system, words) for system in inputs.systems if (words := wording.explain_system(system))],
         examples=choose_examples(inputs.answers),
         data=tables.responses_table(traces.count_responses(folders)),
         backbones=[(each, tables.gates_table(each.gates)) for each in backbones],
@@ -200,11 +202,7 @@ def _facts(inputs: Inputs, settings: Sequence[tuple[str, str]]) -> list[tuple[st
         for system in content.get("systems") or []
         if isinstance(system, str) and "=" in system
     )
-    facts += [
-        (system, words)
-        for system in inputs.systems
-        if (words := wording.explain_system(system) or specified.get(system))
-    ]
+    facts += [(system, specified[system]) for system in inputs.systems if system in specified]
     for benchmark in dict.fromkeys(each.benchmark for each in inputs.results):
         own = [each for each in inputs.results if each.benchmark == benchmark]
         sizes = {each.subset: each.values.get("n") for each in own}
