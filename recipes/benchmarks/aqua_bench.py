@@ -20,8 +20,8 @@ from typing import Any
 
 import datasets
 
+from recipes.annotations import AnnotationError, read_json
 from recipes.benchmarks.base import BenchmarkBuilder, Question
-from recipes.corpora.annotations import AnnotationError, read_json
 
 TYPES = ("Solvable", "AAD", "IASD", "IAQD")
 _TRACKS = {"animal": "Animal-Sounds", "music": "Music-Instruments-Sounds", "vocal": "Vocal-Sounds"}

@@ -31,9 +31,9 @@ from typing import Any
 
 import datasets
 
+from recipes.annotations import AnnotationError, file_name_of, find_annotation, read_csv, text_of
 from recipes.benchmarks.base import BenchmarkBuilder, Question
 from recipes.benchmarks.hub import copy_repository, read_parquet, unpack, write_recordings
-from recipes.corpora.annotations import AnnotationError, file_name_of, find_annotation, read_csv, text_of
 
 OWNER = "kuanhuggingface"
 TEMPLATES = (

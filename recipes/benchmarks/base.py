@@ -14,8 +14,8 @@ from typing import Any
 import datasets
 import pyarrow
 
-from recipes.corpora.annotations import AnnotationError, find_annotation
-from recipes.corpora.audio_files import AudioFiles, state_of
+from recipes.annotations import AnnotationError, find_annotation
+from recipes.audio_files import AudioFiles, state_of
 from recipes.records import QUESTION_FEATURES
 
 logger = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import datasets
 
+from recipes.annotations import AnnotationError, file_name_of, read_csv
 from recipes.benchmarks.base import BenchmarkBuilder, Question
-from recipes.corpora.annotations import AnnotationError, file_name_of, read_csv
 
 ANNOTATORS = 3
 _COLUMNS = ("file_name", "QuestionText", "answer", "confidence")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from recipes.corpora.annotations import AnnotationError
+from recipes.annotations import AnnotationError
 
 
 def read_parquet(path: Path, required: Sequence[str], batch_size: int = 1000) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipes.corpora.annotations import AnnotationError
+from recipes.annotations import AnnotationError
 
 if TYPE_CHECKING:
     import datasets

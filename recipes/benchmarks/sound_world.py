@@ -17,9 +17,9 @@ from pathlib import Path
 import datasets
 import numpy as np
 
+from recipes.annotations import read_json_lines
 from recipes.benchmarks.audio_hallucination import TEMPLATES, adversarial_negatives, popular_negatives
 from recipes.benchmarks.base import BenchmarkBuilder, Question
-from recipes.corpora.annotations import read_json_lines
 from recipes.miniature.clips import cache_folder, render_split
 from recipes.miniature.dialogues import HYPERNYM_QUESTION, SYNONYM_QUESTION
 from recipes.miniature.world import CATEGORIES, EVENT_CLASSES, NAMES

@@ -29,8 +29,8 @@ from typing import Any
 
 import datasets
 
+from recipes.annotations import AnnotationError, file_name_of, read_csv
 from recipes.benchmarks.base import BenchmarkBuilder, Question
-from recipes.corpora.annotations import AnnotationError, file_name_of, read_csv
 
 TERMS = Path(__file__).with_name("synonym_hypernym_terms.json")
 RELATIONS = ("synonym", "hypernym")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from recipes.corpora.annotations import AnnotationError, read_csv, seconds_of, text_of
+from recipes.annotations import AnnotationError, read_csv, seconds_of, text_of
 from recipes.corpora.audioset import youtube_id, youtube_names
 from recipes.corpora.base import CorpusBuilder
 from recipes.corpora.clips import Clip, Coverage

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from recipes.corpora.annotations import AnnotationError, read_csv, read_json, seconds_of
+from recipes.annotations import AnnotationError, read_csv, read_json, seconds_of
 from recipes.corpora.base import CorpusBuilder
 from recipes.corpora.clips import Clip, Coverage
 

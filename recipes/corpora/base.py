@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 import datasets
 
-from recipes.corpora.annotations import AnnotationError, find_annotation
-from recipes.corpora.audio_files import AudioFiles, seconds_in, state_of
+from recipes.annotations import AnnotationError, find_annotation
+from recipes.audio_files import AudioFiles, seconds_in, state_of
 from recipes.corpora.clips import Clip, Coverage
 from recipes.corpora.splits import SplitPart, parse_splits
 from recipes.records import SEED_FEATURES

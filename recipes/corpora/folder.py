@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from recipes.corpora.annotations import (
+from recipes.annotations import (
     AnnotationError,
     file_name_of,
     read_csv,

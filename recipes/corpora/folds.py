@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipes.corpora.annotations import AnnotationError, read_csv
+from recipes.annotations import AnnotationError, read_csv
 
 
 def fold_of(value: str, folds: Sequence[str], where: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from recipes.corpora.annotations import AnnotationError, file_name_of, read_csv, text_of
+from recipes.annotations import AnnotationError, file_name_of, read_csv, text_of
 from recipes.corpora.base import CorpusBuilder
 from recipes.corpora.clips import Clip, Coverage
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import datasets
 
-from recipes.corpora.annotations import AnnotationError
+from recipes.annotations import AnnotationError
 from recipes.corpora.base import CorpusBuilder
 from recipes.corpora.clips import Clip
 

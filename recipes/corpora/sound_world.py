@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from recipes.corpora.annotations import AnnotationError, read_json_lines
+from recipes.annotations import AnnotationError, read_json_lines
 from recipes.corpora.base import Clip, CorpusBuilder, Coverage
 from recipes.miniature.clips import cache_folder, render_split
 from recipes.miniature.world import CLIP_SECONDS

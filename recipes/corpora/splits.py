@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import datasets
 
-from recipes.corpora.annotations import AnnotationError
+from recipes.annotations import AnnotationError
 
 
 @dataclass(frozen=True)

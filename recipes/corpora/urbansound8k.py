@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from recipes.corpora.annotations import AnnotationError, file_name_of, read_csv, seconds_of, text_of
+from recipes.annotations import AnnotationError, file_name_of, read_csv, seconds_of, text_of
 from recipes.corpora.base import CorpusBuilder
 from recipes.corpora.clips import Clip, Coverage
 from recipes.corpora.folds import fold_of, folds_in

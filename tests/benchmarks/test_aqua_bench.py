@@ -3,9 +3,9 @@ import shutil
 
 import pytest
 
+from recipes.annotations import AnnotationError
 from recipes.benchmarks import load_benchmark
 from recipes.benchmarks.aqua_bench import TYPES, AquaBench
-from recipes.corpora.annotations import AnnotationError
 
 NAMES = {"animal": "Animal-Sounds", "music": "Music-Instruments-Sounds", "vocal": "Vocal-Sounds"}
 

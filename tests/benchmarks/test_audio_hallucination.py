@@ -4,6 +4,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from recipes.annotations import AnnotationError
 from recipes.benchmarks import load_benchmark
 from recipes.benchmarks.audio_hallucination import (
     PAIRED_REPOSITORIES,
@@ -12,7 +13,6 @@ from recipes.benchmarks.audio_hallucination import (
     object_in,
     popular_negatives,
 )
-from recipes.corpora.annotations import AnnotationError
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
+from recipes.annotations import AnnotationError
 from recipes.benchmarks import BENCHMARKS, load_benchmark
-from recipes.corpora.annotations import AnnotationError
 from recipes.records import QUESTION_FEATURES
 
 CSV = "file_name,QuestionText,answer,confidence\n"

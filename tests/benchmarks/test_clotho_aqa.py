@@ -2,8 +2,8 @@ from collections import Counter
 
 import pytest
 
+from recipes.annotations import AnnotationError
 from recipes.benchmarks import load_benchmark
-from recipes.corpora.annotations import AnnotationError
 
 HEADER = "file_name,QuestionText,answer,confidence\n"
 

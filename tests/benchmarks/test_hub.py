@@ -9,9 +9,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from recipes.annotations import AnnotationError
 from recipes.benchmarks import load_benchmark
 from recipes.benchmarks.hub import copy_repository, write_recordings
-from recipes.corpora.annotations import AnnotationError
 from tests.benchmarks.hub_server import serve_hub
 
 OWNER = "kuanhuggingface"

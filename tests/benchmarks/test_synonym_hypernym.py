@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from recipes.annotations import AnnotationError
 from recipes.benchmarks import build_synonym_hypernym_terms, load_benchmark
 from recipes.benchmarks.synonym_hypernym import TERMS, Lexicon, draw_terms
-from recipes.corpora.annotations import AnnotationError
 
 EVAL_HEADER = "fname,labels,mids\n"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from recipes.annotations import AnnotationError
 from recipes.corpora import load_corpus, prepare_corpus
-from recipes.corpora.annotations import AnnotationError
 
 HEADER = "audiocap_id,youtube_id,start_time,caption\n"
 

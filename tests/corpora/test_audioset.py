@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
+from recipes.annotations import AnnotationError
 from recipes.corpora import load_corpus, prepare_corpus
-from recipes.corpora.annotations import AnnotationError
 from recipes.corpora.audioset import AudioSet
 from recipes.records import SEED_FEATURES
 

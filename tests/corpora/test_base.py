@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from recipes.annotations import AnnotationError
 from recipes.corpora import CORPORA, load_corpus, prepare_corpus
-from recipes.corpora.annotations import AnnotationError
 from recipes.records import SEED_FEATURES
 
 

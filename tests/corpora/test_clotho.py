@@ -4,8 +4,8 @@ import unicodedata
 
 import pytest
 
+from recipes.annotations import AnnotationError
 from recipes.corpora import load_corpus
-from recipes.corpora.annotations import AnnotationError
 
 HEADER = "file_name,caption_1,caption_2,caption_3,caption_4,caption_5\n"
 

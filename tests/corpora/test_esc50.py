@@ -5,8 +5,8 @@ import shutil
 import pytest
 import soundfile
 
+from recipes.annotations import AnnotationError
 from recipes.corpora import load_corpus, prepare_corpus
-from recipes.corpora.annotations import AnnotationError
 
 
 def test_official_counts(shared_data):

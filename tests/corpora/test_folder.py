@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from recipes.annotations import AnnotationError
 from recipes.corpora import load_corpus
-from recipes.corpora.annotations import AnnotationError
 
 
 def test_captions_from_csv(tmp_path, write, record):

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
+from recipes.annotations import AnnotationError
 from recipes.corpora import load_corpus
-from recipes.corpora.annotations import AnnotationError
 from recipes.corpora.fsd50k import readable
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from recipes.annotations import AnnotationError
 from recipes.corpora import load_corpus
-from recipes.corpora.annotations import AnnotationError
 
 MACS = """files:
 - filename: airport-barcelona-0-0-a.wav

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from recipes.annotations import AnnotationError
 from recipes.corpora import from_mirror, load_corpus
-from recipes.corpora.annotations import AnnotationError
 from recipes.records import SEED_FEATURES
 
 

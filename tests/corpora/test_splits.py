@@ -3,7 +3,7 @@
 import datasets
 import pytest
 
-from recipes.corpora.annotations import AnnotationError
+from recipes.annotations import AnnotationError
 from recipes.corpora.splits import SplitPart, parse_splits
 
 ALIASES = {"train": ("fold1", "fold2"), "val": ("validation",)}

@@ -2,8 +2,8 @@
 
 import pytest
 
+from recipes.annotations import AnnotationError
 from recipes.corpora import load_corpus
-from recipes.corpora.annotations import AnnotationError
 
 HEADER = "slice_file_name,fsID,start,end,salience,fold,classID,class\n"
 

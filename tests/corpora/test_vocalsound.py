@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from recipes.annotations import AnnotationError, read_csv
 from recipes.corpora import load_corpus
-from recipes.corpora.annotations import AnnotationError, read_csv
 from recipes.corpora.vocalsound import NAMES
 
 ENTRIES = [
