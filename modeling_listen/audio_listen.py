@@ -29,6 +29,8 @@ _FULL_SCALE = {np.dtype("int16"): 2.0**15, np.dtype("int32"): 2.0**31}
 # Louder than any waveform in [-1, 1]: integer samples stored as floats.
 _MAX_PEAK = 100.0
 _MAX_CHANNELS = 32
+# Hz; beyond these a header or an argument is wrong, and resampling would take for ever.
+_SAMPLING_RATES = range(1000, 1_000_001)
 
 
 def is_waveform(audio: Any) -> bool:
@@ -102,10 +104,12 @@ def as_waveform(audio: Any, name: str = "the waveform") -> np.ndarray:
         channels = int(np.argmin(audio.shape))
         if audio.shape[channels] > _MAX_CHANNELS:
             raise ValueError(f"{name} has shape {audio.shape}; give one clip, mono or (channels, samples)")
-        audio = audio.mean(axis=channels)
+        with np.errstate(over="ignore", invalid="ignore"):
+            audio = audio.mean(axis=channels)
     if audio.ndim != 1:
         raise ValueError(f"{name} has shape {audio.shape}; wanted is (samples,) or (channels, samples)")
-    audio = audio.astype(np.float32)
+    with np.errstate(over="ignore"):
+        audio = audio.astype(np.float32)
     peak = np.abs(audio).max()
     if not np.isfinite(peak):
         raise ValueError(f"{name} holds NaN or infinite values")
@@ -118,9 +122,9 @@ def _read_mapping(source: Mapping, sampling_rate: int) -> np.ndarray:
     if source.get("array") is not None:
         waveform = as_waveform(source["array"])
         rate = source.get("sampling_rate")
-        if not isinstance(rate, int | np.integer) or rate <= 0:
+        if not isinstance(rate, int | np.integer):
             raise ValueError(f"audio given as an array needs its 'sampling_rate' in Hz beside it, not {rate!r}")
-        return _resampled(waveform, int(rate), sampling_rate)
+        return _resampled(waveform, int(rate), sampling_rate, "the waveform")
     if source.get("bytes") is not None:
         name = f"audio file {source['path']!r}" if source.get("path") else f"{len(source['bytes'])} bytes of audio"
         return _decode(io.BytesIO(source["bytes"]), name, sampling_rate)
@@ -146,7 +150,7 @@ def _decode(file: str | io.BytesIO, name: str, sampling_rate: int) -> np.ndarray
         raise ValueError(f"{name} is truncated: it ends before the end that its headers declare")
     if len(samples) == 0:
         raise ValueError(f"{name} holds no samples")
-    return _resampled(as_waveform(samples, name), rate, sampling_rate)
+    return _resampled(as_waveform(samples, name), rate, sampling_rate, name)
 
 
 def _has_last_page(file: str | io.BytesIO) -> bool:
@@ -163,9 +167,11 @@ def _has_last_page(file: str | io.BytesIO) -> bool:
     return len(page) >= 27 + num_segments + sum(page[27 : 27 + num_segments])
 
 
-def _resampled(waveform: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+def _resampled(waveform: np.ndarray, rate: int, wanted: int, name: str) -> np.ndarray:
     if rate == wanted:
         return waveform
+    if rate not in _SAMPLING_RATES:
+        raise ValueError(f"{name} has a sampling_rate of {rate} Hz; wanted is 1000 to 1000000 Hz")
     import soxr
 
     return soxr.resample(waveform, rate, wanted).astype(np.float32)

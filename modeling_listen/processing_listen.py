@@ -75,6 +75,7 @@ _PARTS_TEMPLATE = """\
 {%- endfor -%}
 {%- set messages = listen.messages -%}
 """
+_PADDING_OPTIONS = {"padding", "max_length", "pad_to_multiple_of", "truncation"}
 # Every keyword that some processor of Transformers knows: generic code passes those of other modalities along.
 _KNOWN_KEYWORDS = {
     name
@@ -296,7 +297,9 @@ class ListenProcessor(ProcessorMixin):
             if self._log_mel is None:
                 self._log_mel = LogMel(self.feature_extractor)
             return self._log_mel.to(device)(windows), counts
-        options = {"sampling_rate": self.feature_extractor.sampling_rate, "return_tensors": "pt", **options}
+        # Windows are always filled up: the encoder hears whole ones.
+        options = {name: value for name, value in options.items() if name not in _PADDING_OPTIONS}
+        options |= {"sampling_rate": self.feature_extractor.sampling_rate, "return_tensors": "pt"}
         return self.feature_extractor(windows, **options)["input_features"], counts
 
     def _process_audio(self, audio: list[np.ndarray], **options: Any) -> tuple[dict, list[str]]:
@@ -362,6 +365,7 @@ class ListenProcessor(ProcessorMixin):
         if not isinstance(texts, list | tuple) or not texts or not all(isinstance(each, str) for each in texts):
             raise TypeError(f"text must be a string or a list of strings, not {text!r:.200}")
         texts = self._with_spans(list(texts), clips, groups, rendered)
+        clips = clips or None
         if response is None:
             return super().__call__(audio=clips, text=texts, **kwargs)
         responses = [response] if isinstance(response, str) else list(response)
@@ -380,13 +384,22 @@ class ListenProcessor(ProcessorMixin):
         A message's content is a string or a list of parts: `{"type": "text", "text": ...}`, `{"type": "audio", "audio"
         | "path" | "url": ...}`, or `{"type": "seed", "seed": ...}` with the text that stands for audio. All else is as
         in `ProcessorMixin.apply_chat_template`.
+
+        Raises:
+            ValueError: an empty conversation, a part of another type, or one that the language model's template
+                refuses.
         """
-        if not conversation:
+        from jinja2 import TemplateError
+
+        if not conversation or any(isinstance(each, list | tuple) and not each for each in conversation):
             raise ValueError("the conversation is empty")
         if kwargs.get("tokenize"):
             conversation = self._with_audio(conversation)
             kwargs["processor_kwargs"] = {**(kwargs.get("processor_kwargs") or {}), "rendered": True}
-        return super().apply_chat_template(conversation, *args, **kwargs)
+        try:
+            return super().apply_chat_template(conversation, *args, **kwargs)
+        except TemplateError as error:
+            raise ValueError(f"the chat template refuses this conversation: {error}") from error
 
     def _with_audio(self, conversation: Any) -> Any:
         """A copy of a conversation, or of a part of one, with its audio read."""

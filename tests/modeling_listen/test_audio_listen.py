@@ -91,7 +91,9 @@ class TestReadAudio:
             ({}, "needs 'path'"),
             ({"path": None, "bytes": None}, "needs 'path'"),
             ({"array": np.zeros(99)}, "needs its 'sampling_rate'"),
-            ({"array": np.zeros(99), "sampling_rate": -1}, "needs its 'sampling_rate'"),
+            ({"array": np.zeros(99), "sampling_rate": "16000"}, "needs its 'sampling_rate'"),
+            ({"array": np.zeros(99), "sampling_rate": -1}, "sampling_rate of -1 Hz"),
+            ({"array": np.zeros(99), "sampling_rate": 1}, "sampling_rate of 1 Hz"),
             ({"array": np.zeros(0), "sampling_rate": 16000}, "is empty"),
         ],
     )
