@@ -4,9 +4,9 @@
     python recipes/report_listen.py --results runs/positive runs/negative --reference "LISTEN P+N"
 
 A results folder is what recipes/evaluate_listen.py wrote: `results.json` and, for intervals, comparisons, ROC curves
-and examples, its Parquet files of answers. Responses and trained models that lie in these folders, or in those of
---traces, are reported too. Into the output folder go report.html (one page that needs no other file), report.md,
-plots/*.png and the merged results.json.
+and examples, its Parquet files of answers. The models that were evaluated and the responses that they were trained on
+are reported too, where they are in these folders, in those of --traces, or still where the settings say. Into the
+output folder go report.html (one page that needs no other file), report.md, plots/*.png and the merged results.json.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> None:
             raise FileNotFoundError(f"there is no folder {', '.join(missing)}")
         inputs = read_inputs(options.results, output)
         report = build_report(inputs, folders, output, options.title, options.reference)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise SystemExit(f"report_listen.py: {error}") from None
     page, *others = write_report(report, inputs, output)
     for section in report.sections[:1]:

@@ -135,8 +135,21 @@ def test_plots_are_in_the_page_as_they_are_on_disk(report):
 
 def test_what_was_run_is_told(report):
     text = Page(report[0] / "report.html").text
-    for expected in ("listen:runs/demo/model", "evaluation 12", "about 40 clips", "transformers 5", "160 random"):
+    for expected in ("listen: runs/demo/model", "evaluation 12", "about 40 clips", "transformers 5", "160 random"):
         assert expected in text
+
+
+def test_a_model_elsewhere_is_found_by_the_settings(tmp_path):
+    run = write_run(tmp_path / "evaluation", {"A=B": (2.0, 0.0)}, ("random",))
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "history.jsonl").write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "loss": 1.0}\n')
+    (model / "training.yaml").write_text("seed: 34\nresponses: gone\n")
+    (run / "evaluation.yaml").write_text(f"systems: ['A=B=listen:{model}', silence]\n")
+    main(["--results", str(run), "--output_dir", str(tmp_path / "out")])
+    assert (tmp_path / "out" / "plots" / "training.png").is_file()
+    text = Page(tmp_path / "out" / "report.html").text
+    assert "model/training 34" in text and f"listen: {model}" in text
 
 
 def test_it_can_be_made_again_in_the_same_folder(report):

@@ -3,21 +3,17 @@
 import base64
 import json
 import math
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from recipes.report import plots, style, tables, traces, wording
 from recipes.report.examples import Example, choose_examples
-from recipes.report.inputs import RESULTS, Inputs, Result, find
+from recipes.report.facts import read_settings, related_folders, tell_facts
+from recipes.report.inputs import RESULTS, Inputs, Result
 from recipes.report.scores import JOIN, TASKS, Task, compare, negative_kind, paper_tables, pooled_results, task_of
-
-_PACKAGES = ("torch", "transformers", "datasets", "evaluate")
-_SETTINGS_LIMIT = 20_000  # bytes of a settings file that is shown
 
 
 @dataclass
@@ -67,7 +63,7 @@ def build_report(
 
     Args:
         inputs: results and answers.
-        folders: where traces of synthesis and training are looked for.
+        folders: where traces of synthesis and training are looked for, and in those that their settings name.
         output: gets the folder `plots`.
         title: of the page.
         reference: the system that others are compared with; the first one by default.
@@ -79,6 +75,8 @@ def build_report(
     if reference is not None and reference not in inputs.systems:
         raise ValueError(f"there is no system {reference!r} in the results; there are {', '.join(inputs.systems)}")
     pooled = pooled_results(inputs)
+    folders = related_folders(folders)
+    settings = read_settings(folders)
     models = traces.checkpoints(folders)
     backbones = [traces.backbones(model) for model in models]
     report = Report(
@@ -91,7 +89,7 @@ def build_report(
         examples=choose_examples(inputs.answers),
         data=tables.responses_table(traces.count_responses(folders)),
         backbones=[(each, tables.gates_table(each.gates)) for each in backbones],
-        settings=_settings(folders),
+        settings=[(each.name, each.text) for each in settings],
         notes=inputs.notes,
     )
     report.paper_notes = [
@@ -100,7 +98,7 @@ def build_report(
     report.headline, report.figures = _headline([*pooled, *inputs.results], reference)
     report.pictures = _draw(inputs, pooled, folders, models, output / "plots")
     report.comparison = _compare(inputs, pooled, reference)
-    report.facts = _facts(inputs, report.settings)
+    report.facts = tell_facts(inputs, settings)
     return report
 
 
@@ -159,6 +157,9 @@ def _draw(
     whole = [each for each in pooled if task_of(each.benchmark, each.subset).name == "existence"] or existence
     first = [each for each in whole if (each.benchmark, each.subset) == (whole[0].benchmark, whole[0].subset)]
     kinds = [each for each in existence if negative_kind(each.subset)]
+    if pooled and first:
+        inside = first[0].subset.split(JOIN)
+        kinds = [each for each in kinds if each.benchmark == first[0].benchmark and each.subset in inside]
     same = [each for each in kinds if each.benchmark == kinds[0].benchmark]
     answers = inputs.answers.iloc[:0]
     if first:
@@ -190,63 +191,6 @@ def _compare(inputs: Inputs, pooled: list[Result], reference: str | None) -> tab
         if system != reference and (comparison := compare(inputs.answers, reference, system, benchmark, subset))
     ]
     return tables.comparison_table(found) if found else None
-
-
-def _facts(inputs: Inputs, settings: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    facts = [("Systems", ", ".join(inputs.systems) or "none")]
-    contents = {name: content for name, text in settings if (content := _mapping(text))}
-    # An evaluation's settings name systems as NAME=KIND:VALUE.
-    specified = dict(
-        system.split("=", 1)
-        for content in contents.values()
-        for system in content.get("systems") or []
-        if isinstance(system, str) and "=" in system
-    )
-    facts += [(system, specified[system]) for system in inputs.systems if system in specified]
-    for benchmark in dict.fromkeys(each.benchmark for each in inputs.results):
-        own = [each for each in inputs.results if each.benchmark == benchmark]
-        sizes = {each.subset: each.values.get("n") for each in own}
-        parts = [
-            f"{size:,.0f} {subset}".strip().replace("_", " ") for subset, size in sizes.items() if size is not None
-        ]
-        clips = inputs.answers.loc[inputs.answers["benchmark"] == benchmark, "clip"].nunique()
-        about = f", about {clips:,} clips" if clips else ""
-        facts.append((benchmark.replace("_", " "), f"questions: {', '.join(parts) or 'not counted'}{about}"))
-    seeds = [
-        f"{name.removesuffix('.yaml')} {content['seed']}" for name, content in contents.items() if "seed" in content
-    ]
-    if seeds:
-        facts.append(("Seeds", ", ".join(seeds)))
-    installed = []
-    for package in _PACKAGES:
-        try:
-            installed.append(f"{package} {metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            continue
-    facts.append(("Versions", f"Python {platform.python_version()}, {', '.join(installed)}, {platform.machine()}"))
-    return facts
-
-
-def _mapping(text: str) -> dict[str, Any]:
-    """A YAML file's mapping; {} if it holds none."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _settings(folders: Sequence[Path]) -> list[tuple[str, str]]:
-    """The YAML files that runs write beside their results, without this machine's folders."""
-    here = f"{Path.cwd()}/"
-    paths = dict.fromkeys(path.resolve() for folder in folders for path in find(folder, "*.yaml"))
-    return [
-        ("/".join(path.parts[-2:]), path.read_text(encoding="utf-8", errors="replace").replace(here, ""))
-        for path in paths
-        if path.stat().st_size <= _SETTINGS_LIMIT
-    ]
 
 
 def write_report(report: Report, inputs: Inputs, output: Path) -> list[Path]:

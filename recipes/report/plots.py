@@ -13,6 +13,7 @@ from recipes.report.traces import HISTORY_SCORES, History, LayerWeights
 if TYPE_CHECKING:
     import numpy as np
     import pandas
+    from matplotlib.axes import Axes
 
 # The paper's rows that are named in the plot; the others would cover each other.
 _NAMED = {
@@ -96,7 +97,7 @@ def plot_yes_rate(results: Sequence[Result], looks: Mapping[str, style.Mark], pa
     )
 
 
-def _error_bars(axes, result: Result, x: float, y: float, mark: style.Mark) -> None:
+def _error_bars(axes: "Axes", result: Result, x: float, y: float, mark: style.Mark) -> None:
     spans = {}
     for axis, name, value in (("x", "yes_rate", x), ("y", "accuracy", y)):
         if ends := result.intervals.get(name):

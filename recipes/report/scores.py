@@ -61,8 +61,8 @@ _TASK_OF_SUBSET = {
 }
 # Subsets that are one set of questions in the paper's sense.
 _POOLS = (
+    ("random", "popular_repaired", "adversarial_repaired"),  # before the damaged ones
     ("random", "popular", "adversarial"),
-    ("random", "popular_repaired", "adversarial_repaired"),
     ("dev_random", "dev_popular", "dev_adversarial"),
     ("hypernym", "synonym"),
     ("dev_hypernym", "dev_synonym"),

@@ -1,7 +1,9 @@
 """Tables as data, and as Markdown: scores beside the paper's Table 3, hours and samples beside its Table 2.
 
-from recipes.report.tables import results_markdown
-print(results_markdown("runs/demo/results.json"))  # for a model card
+    from recipes.report.tables import results_markdown
+    print(results_markdown("runs/demo/results.json"))
+
+is for model cards.
 """
 
 import html
