@@ -19,12 +19,12 @@ def read_parquet(path: Path, required: Sequence[str], batch_size: int = 1000) ->
     import pyarrow.parquet
 
     try:
-        file = pyarrow.parquet.ParquetFile(path)
-        names = file.schema_arrow.names
-        if missing := [name for name in required if name not in names]:
-            raise AnnotationError(f"{path}: no column {', '.join(missing)}; its columns are {', '.join(names)}")
-        for batch in file.iter_batches(batch_size):
-            yield from batch.to_pylist()
+        with pyarrow.parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            if missing := [name for name in required if name not in names]:
+                raise AnnotationError(f"{path}: no column {', '.join(missing)}; its columns are {', '.join(names)}")
+            for batch in file.iter_batches(batch_size):
+                yield from batch.to_pylist()
     except (pyarrow.ArrowException, OSError) as error:
         raise AnnotationError(f"{path} is not a whole Parquet file ({error}); fetch it again") from None
 
