@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 from huggingface_hub.errors import EntryNotFoundError
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import cached_file, logging
 
@@ -264,6 +264,10 @@ class AdapterCheckpointMixin:
                 from backbones that a loader can find again. Backbone weights that you changed are saved by `True`
                 alone.
             options: those of `PreTrainedModel.save_pretrained`.
+
+        Raises:
+            ValueError: an adapter alone is asked for, but nobody would know its backbones.
+            OSError: the disk is full, or the folder cannot be written to.
         """
         # Named here so that its code travels too.
         from .pipeline_listen import CUSTOM_PIPELINES
@@ -290,6 +294,8 @@ class AdapterCheckpointMixin:
                 if "quantization_config" in kept:  # the adapter itself is never quantized
                     del config.quantization_config
             super().save_pretrained(save_directory, *args, **options)
+        except SafetensorError as error:
+            raise OSError(f"cannot write the checkpoint to {os.fspath(save_directory)!r}: {error}") from error
         finally:
             for name, value in kept.items():
                 setattr(config, name, value)
