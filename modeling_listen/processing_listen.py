@@ -359,6 +359,8 @@ class ListenProcessor(ProcessorMixin):
         if text is None:
             if response is not None:
                 raise ValueError("a response needs the text that it responds to")
+            if not clips:
+                raise ValueError("the list of audio is empty")
             return super().__call__(audio=clips, **kwargs)
 
         texts = [text] if isinstance(text, str) else text
