@@ -116,18 +116,22 @@ def draw_absent(events: list[str], count: int, scene_share: float, rng: np.rando
     return [name for name in NAMES if name in absent]
 
 
-def ask(name: str, rng: np.random.Generator) -> str:
+def ask(name: str, rng: np.random.Generator, ease: float = 0.0) -> str:
     """A question that asks for the class `name` in a way that is drawn: by name, synonym or natural wording."""
-    event, kind = EVENT_CLASSES[name], rng.random()
-    if kind < 0.75:
-        return _pick(EXISTENCE_QUESTIONS, rng).format(name)
-    if kind < 0.9:
+    event, kind = EVENT_CLASSES[name], rng.random() * (1 - ease)
+    if kind < 0.1:
+        return event.question
+    if kind < 0.25:
         return SYNONYM_QUESTION.format(_pick(event.synonyms, rng))
-    return event.question
+    return _pick(EXISTENCE_QUESTIONS, rng).format(name)
 
 
 def draw_chat(
-    wording: Wording, rng: np.random.Generator, unclear_share: float = 0.3, unclear_yes: float = 0.78
+    wording: Wording,
+    rng: np.random.Generator,
+    unclear_share: float = 0.3,
+    unclear_yes: float = 0.78,
+    ease: float = 0.0,
 ) -> Chat:
     """Draw one chat.
 
@@ -136,14 +140,17 @@ def draw_chat(
         rng: what it is drawn with.
         unclear_share: the share of question chats whose seed does not tell the answer.
         unclear_yes: the share of questions on such seeds whose true answer is yes.
+        ease: from 0 to 1, how much plainer chats are than in the end: more tags than captions, more of the positive
+            prompts, from which reading the span is learned first, fewer unclear seeds, more questions by name.
     """
-    kind = rng.random()
+    unclear_share *= 1 - ease
+    kind = 0.1 if rng.random() < 0.5 * ease else rng.random()
     if kind < 0.05:
         return Chat(None, [_taxonomy_turn(rng) for _ in range(3)])
     scene, events = draw_events(rng)
     if rng.random() < 0.25:  # mixtures that no scene explains
         events = sorted(rng.choice(NAMES, size=len(events), replace=False).tolist(), key=NAMES.index)
-    caption = rng.random() < 0.6
+    caption = rng.random() < 0.6 * (1 - ease)
     seed = write_caption(scene, events, rng) if caption else write_tags(events, rng)
     if kind < 0.49:
         return Chat(seed, [_prompt_turn(kind - 0.05, events, wording, rng)], events)
@@ -153,7 +160,7 @@ def draw_chat(
     if not known:
         _blur(chat, rng)
     for _ in range(rng.integers(1, 5)):
-        if known and rng.random() < 0.12:
+        if known and rng.random() < 0.12 * (1 - ease):
             chat.turns.append(_hypernym_turn(events, wording, rng))
             continue
         present = rng.random() < (0.5 if known else unclear_yes)
@@ -161,7 +168,7 @@ def draw_chat(
             name = _pick(events, rng) if present else draw_absent(events, 1, 0.5, rng)[0]
         else:
             name = _pick([name for name in NAMES if name not in chat.events], rng)
-        chat.turns.append((ask(name, rng), answer(present, EVENT_CLASSES[name].noun, wording)))
+        chat.turns.append((ask(name, rng, ease), answer(present, EVENT_CLASSES[name].noun, wording)))
     return chat
 
 

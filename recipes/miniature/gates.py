@@ -144,7 +144,9 @@ def _generate(
     from tqdm import tqdm
 
     pad, texts = processor.tokenizer.pad_token_id, []
-    sampling = {"do_sample": False} if temperature is None else {"do_sample": True, "temperature": temperature}
+    sampling = (
+        {"do_sample": False} if temperature is None else {"do_sample": True, "temperature": temperature, "top_k": 0}
+    )
     for start in tqdm(range(0, len(pairs), 64), desc="measuring gates", leave=False, mininterval=2):
         prompts = []
         for seed, prompt in pairs[start : start + 64]:
@@ -152,7 +154,7 @@ def _generate(
             prompts.append(torch.tensor([*around.prefix, *processor.tokenize_seed(seed), *around.suffix]))
         ids = torch.nn.utils.rnn.pad_sequence(prompts, batch_first=True, padding_value=pad, padding_side="left")
         out = model.generate(
-            input_ids=ids, attention_mask=(ids != pad).long(), max_new_tokens=max_new_tokens, top_k=0, **sampling
+            input_ids=ids, attention_mask=(ids != pad).long(), max_new_tokens=max_new_tokens, **sampling
         )
         texts += processor.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
     return texts

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-_CHECKPOINT_EVERY = 500
+_CHECKPOINT_EVERY = 250
 
 
 def train(
