@@ -26,27 +26,6 @@ from recipes.command_line import option, parse_options
 SYNSETS = Path(__file__).with_name("synonym_hypernym_synsets.yaml")
 TERMS = Path(__file__).with_name("synonym_hypernym_terms.json")
 
-# Too general, or too far from sounds, to ask for.
-GENERAL = frozenset(
-    {
-        *("entity.n.01", "physical_entity.n.01", "abstraction.n.06", "object.n.01", "whole.n.02", "thing.n.12"),
-        *("matter.n.03", "part.n.01", "part.n.03", "psychological_feature.n.01", "attribute.n.02", "relation.n.01"),
-        *("group.n.01", "measure.n.02", "causal_agent.n.01", "state.n.02", "condition.n.01", "cognition.n.01"),
-        *("event.n.01", "happening.n.01", "act.n.02", "activity.n.01", "action.n.01", "process.n.06"),
-        *("change.n.03", "change_of_state.n.01", "change_of_integrity.n.01", "change_of_location.n.01"),
-        *("propulsion.n.02", "phenomenon.n.01", "sound.n.04", "noise.n.01", "communication.n.02", "content.n.05"),
-        *("message.n.02", "evidence.n.01", "information.n.02", "instrumentality.n.03", "substance.n.01"),
-        *("substance.n.07", "material.n.01", "chemical.n.01", "sheet.n.06", "standard.n.01"),
-        *("system_of_measurement.n.01", "commodity.n.01", "consumer_goods.n.01", "durables.n.01", "show.n.01"),
-        *("humanistic_discipline.n.01", "discipline.n.01", "knowledge_domain.n.01", "presentation.n.02"),
-        "diversion.n.01",
-    }
-)
-# WordNet counts wheeled vehicles among containers; no listener does.
-NOT_MEANT = {"wheeled_vehicle.n.01": "container.n.01"}
-UNFIT = frozenset(
-    {"crapper", "eggbeater", "ejection", "shouting", "vocalizing"}
-)  # vulgar, or usually meaning something else
 # Lexicographer files whose synsets are things that can be touched.
 OBJECTS = frozenset(
     {"noun.animal", "noun.artifact", "noun.body", "noun.food", "noun.object", "noun.person", "noun.plant"}
@@ -88,7 +67,7 @@ def build_terms(mapping: dict[str, Any]) -> dict[str, Any]:
             classes[section][label] = {
                 "kind": "object" if own[0].lexname() in OBJECTS else "other",
                 "synsets": list(dict.fromkeys(each.name() for each in own)),
-                "terms": [] if section == "fsd50k_parents" else _terms(own[0], label),
+                "terms": [] if section == "fsd50k_parents" else _terms(own[0], label, mapping),
             }
             waiting = own
             while waiting:
@@ -105,18 +84,18 @@ def build_terms(mapping: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _terms(synset: Any, name: str) -> list[dict[str, Any]]:
+def _terms(synset: Any, name: str, mapping: dict[str, Any]) -> list[dict[str, Any]]:
     distances = synset.hypernym_distances()
-    not_meant = {NOT_MEANT.get(above.name()) for above, _ in distances} | GENERAL
+    left_out = {mapping["not_meant"].get(above.name()) for above, _ in distances} | set(mapping["general"])
     found = [(lemma, "synonym", 0, synset) for lemma in _lemmas(synset)]
     for above, depth in sorted(distances, key=lambda pair: (pair[1], pair[0].name())):
-        if depth and above.name() not in not_meant:
+        if depth and above.name() not in left_out:
             found += [(lemma, "hypernym", depth, above) for lemma in _lemmas(above)[:1]]
     terms, named = [], {*_words(name), "".join(_words(name))}
     for lemma, relation, depth, meaning in found:
         words = _words(lemma)
         said = set(words) <= named or "".join(words) in named
-        if lemma not in UNFIT and not said and lemma not in [each["term"] for each in terms]:
+        if lemma not in mapping["unfit"] and not said and lemma not in [each["term"] for each in terms]:
             terms.append({"term": lemma, "relation": relation, "depth": depth, "synset": meaning.name()})
     return terms
 

@@ -35,7 +35,7 @@ from recipes.benchmarks.base import BenchmarkBuilder, Question
 TERMS = Path(__file__).with_name("synonym_hypernym_terms.json")
 RELATIONS = ("synonym", "hypernym")
 # By relation: the end of "Is the sound from an object that is ...?"
-_PHRASES = {"synonym": "also called {}", "hypernym": "a type of {}"}
+_PHRASES = {"synonym": "a synonym of {}", "hypernym": "a type of {}"}
 _KINDS = {"object": "an object", "other": "something"}
 _CSV = {
     "esc50": ("meta/esc50.csv", "esc50.csv", "*/meta/esc50.csv"),

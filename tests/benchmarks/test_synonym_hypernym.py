@@ -95,7 +95,7 @@ class TestESC50:
             else:
                 assert each["synset"] not in above
                 assert not lexicon.above(each["synset"]) & meanings
-            relation = "a type of" if each["relation"] == "hypernym" else "also called"
+            relation = "a type of" if each["relation"] == "hypernym" else "a synonym of"
             assert each["question"].endswith(f"that is {relation} {each['term']}?")
 
     def test_no_question_twice_on_a_clip(self, questions):
