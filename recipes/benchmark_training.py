@@ -6,7 +6,7 @@
     # The geometry of whisper-small and Llama-3.1-8B in bfloat16 on a GPU of 80 GB.
     python recipes/benchmark_training.py --size 8b --clips 24 --repeats 10 --output runs/benchmark_8b.json
 
-Weights, sounds and tokens are random, so nothing is downloaded; lengths are those of the paper's data: 35 tokens before
+Weights, sounds and tokens are random, so nothing is downloaded; lengths are like those of real data: 35 tokens before
 the audio, 64 for it, 21 of prompt, 30 to 130 of response. A step is everything between two batches of clips: rows,
 spectrograms, forward, backward, optimizer. The variants take turns on the same batches in one process.
 """

@@ -85,7 +85,7 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
         eval_dataset=WaveformClips(validation_clips, processor.load_audio),
         processing_class=processor,
         masked_head=options.masked_head,
-        probe=Probe(questions, processor, arguments.eval_batch_size, row_cost) if questions else None,
+        probe=Probe(questions, processor) if questions else None,
         callbacks=callbacks,
     )
     before = hash_frozen(model)

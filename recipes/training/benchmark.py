@@ -305,7 +305,9 @@ def _peak_flops(device: torch.device) -> float | None:
 
 def format_results(results: list[dict[str, Any]]) -> str:
     """A table for the terminal."""
-    lines = [f"{'variant':<18}{'samples/s':>10}{'speedup':>9}{'tokens/s':>10}{'GiB':>7}{'padding':>9}{'MFU':>6}{'loss':>13}"]
+    lines = [
+        f"{'variant':<18}{'samples/s':>10}{'speedup':>9}{'tokens/s':>10}{'GiB':>7}{'padding':>9}{'MFU':>6}{'loss':>13}"
+    ]
     for row in results:
         mfu = "" if row["mfu"] is None else f"{row['mfu']:.0%}"
         lines.append(

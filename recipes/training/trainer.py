@@ -69,7 +69,9 @@ class ListenTrainer(Trainer):
         self.masked_head, self.probe = masked_head, probe
         self.unreadable: dict[str, str] = {}
         self._prefix: PrefixCache | None = None
-        if self.args.activation_checkpointing or self.is_fsdp_enabled:
+        # Called activation_checkpointing from Transformers 5.21 on.
+        self.checkpoints_layers = getattr(self.args, "activation_checkpointing", self.args.gradient_checkpointing)
+        if self.checkpoints_layers or self.is_fsdp_enabled:
             if data_collator.prefix_cache:
                 logger.warning("no prefix cache under activation checkpointing and FSDP, which cannot keep one")
             data_collator.prefix_cache = False
@@ -91,7 +93,7 @@ class ListenTrainer(Trainer):
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         """Mean over the response tokens of all batches of an optimizer step, on all processes."""
         self._note_unreadable(inputs["unreadable"])
-        if self.args.activation_checkpointing:
+        if self.checkpoints_layers:
             self._let_frozen_layers_checkpoint()
         features, _ = self.processing_class.extract_features(inputs["waveforms"], device=self.args.device)
         inputs = model_inputs(inputs, features, self.prefix, self.masked_head)
@@ -102,8 +104,8 @@ class ListenTrainer(Trainer):
         loss = super().training_step(model, inputs, *args)
         if not loss.isfinite():
             raise FloatingPointError(
-                f"the loss is {loss.item()} in step {self.state.global_step + 1}, on the clips {', '.join(inputs['ids'])};"
-                " listen to them and read their responses, or lower learning_rate"
+                f"the loss is {loss.item()} in step {self.state.global_step + 1}, on the clips "
+                f"{', '.join(inputs['ids'])}; listen to them and read their responses, or lower learning_rate"
             )
         return loss
 
@@ -111,7 +113,9 @@ class ListenTrainer(Trainer):
         """The validation loss, and the probe."""
         output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **options)
         if self.probe is not None:
-            scores = self.probe(self.model, self.accelerator, self.prefix)
+            model = self.accelerator.unwrap_model(self.model)
+            model = model.get_base_model() if hasattr(model, "get_base_model") else model  # of PEFT
+            scores = self.probe(model, self.accelerator)
             output.metrics.update({f"{metric_key_prefix}_probe_{name}": value for name, value in scores.items()})
         return output
 

@@ -8,85 +8,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
-    WhisperConfig,
-    WhisperFeatureExtractor,
-    WhisperForConditionalGeneration,
-)
 
 from recipes.records import QUESTION_FEATURES, RESPONSE_FEATURES
+from tests.modeling_listen.backbones import build_audio_model, build_text_model
 
 SOUNDS = ("dog", "cat", "rain", "siren", "bell", "engine")
-CHAT_TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}<|start_header_id|>{{ message['role'] }}<|end_header_id|>\n\n"
-    "{{ message['content'] | trim }}<|eot_id|>{% endfor %}"
-    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
-)
-SPECIAL_TOKENS = (
-    "<|begin_of_text|>",
-    "<|eot_id|>",
-    "<|start_header_id|>",
-    "<|end_header_id|>",
-    "<|reserved_special_token_0|>",
-    "<|pad|>",
-)
 
 
 @pytest.fixture(scope="session")
 def backbones(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """Folders of a Whisper that hears 2 s and of a Llama, both of random weights."""
     folder = tmp_path_factory.mktemp("backbones")
-    audio, text = str(folder / "whisper"), str(folder / "llama")
-    torch.manual_seed(0)
-    config = WhisperConfig(
-        d_model=32,
-        encoder_layers=3,
-        decoder_layers=1,
-        encoder_attention_heads=4,
-        decoder_attention_heads=4,
-        encoder_ffn_dim=64,
-        decoder_ffn_dim=32,
-        num_mel_bins=16,
-        max_source_positions=100,
-        vocab_size=50,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-        decoder_start_token_id=3,
-    )
-    WhisperForConditionalGeneration(config).save_pretrained(audio)
-    WhisperFeatureExtractor(feature_size=16, chunk_length=2, hop_length=160).save_pretrained(audio)
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    texts = ["[Begin of audio] [End of audio] Is there a dog? Yes, there is. No.", *SOUNDS]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=320, special_tokens=list(SPECIAL_TOKENS), initial_alphabet=alphabet)
-    tokenizer.train_from_iterator(texts, trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<|begin_of_text|>", eos_token="<|eot_id|>", pad_token="<|pad|>"
-    )
-    tokenizer.chat_template = CHAT_TEMPLATE
-    tokenizer.save_pretrained(text)
-    config = LlamaConfig(
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        vocab_size=len(tokenizer),
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    LlamaForCausalLM(config).save_pretrained(text)
-    return audio, text
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 16}  # as quantization wants them
+    text_model = build_text_model(folder / "llama", "llama", **sizes)
+    return str(build_audio_model(folder / "whisper")), str(text_model)
 
 
 def write_recording(path: Path, seconds: float, seed: int) -> dict:
@@ -115,7 +50,8 @@ def response_records(clip: int, audio: dict, counts: dict[str, int]) -> list[dic
             "sample_type": kind,
             "sample_index": index,
             "prompt": prompts[kind],
-            "response": f"There is {'no ' * (kind == 'negative')}{other if kind == 'negative' else sound}" + "." * index,
+            "response": f"There is {'no ' * (kind == 'negative')}{other if kind == 'negative' else sound}"
+            + "." * index,
             "generator": "test",
             "finish_reason": "stop",
             "response_tokens": 5,
@@ -165,8 +101,12 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def arguments(backbones: tuple[str, str], pool: str, questions: str, tmp_path: Path) -> Callable[..., list[str]]:
+def arguments(
+    backbones: tuple[str, str], pool: str, questions: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> Callable[..., list[str]]:
     """Makes a command line of train_listen.py: a short run on CPU, unless options say otherwise."""
+
+    caplog.set_level("INFO")
 
     def make(**options: object) -> list[str]:
         values = {
