@@ -41,7 +41,7 @@ class ListenAdapterConfig(PreTrainedConfig):
         audio_layers (`list[int]`, *optional*):
             Indices into the encoder's hidden states: 0 is the embeddings, `n` the output of layer `n`; the last one
             is taken after the encoder's final layer norm. Four evenly spaced ones when left out (3, 6, 9 and 12
-            of whisper-small).
+            of whisper-small; DeSTA2's code, counting from 0, reads 2, 5, 8 and 11).
         hidden_size (`int`, *optional*):
             Width of the Q-Former, which is the audio encoder's.
         output_size (`int`, *optional*):
