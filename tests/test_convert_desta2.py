@@ -104,7 +104,9 @@ def test_what_is_no_connector_says_so(tmp_path, backbones, connector, damage):
         tensors["proj.1.weight"] = torch.zeros(7, HIDDEN)
     elif damage == "lacking":
         del tensors["qformer.layer.1.output.dense.bias"]
-    with pytest.raises(SystemExit, match=r"(?s)cannot convert .*(does not exist|0 connectors|projection|layers\.1\.fc2)"):
+    with pytest.raises(
+        SystemExit, match=r"(?s)cannot convert .*(does not exist|0 connectors|projection|layers\.1\.fc2)"
+    ):
         if damage == "missing":
             main(["--connector", str(tmp_path / "nowhere.pth")])
         convert(tmp_path, backbones, tensors)
