@@ -88,7 +88,7 @@ def build_report(
         bounds=[(system, words) for system in inputs.systems if (words := wording.explain_system(system))],
         examples=choose_examples(inputs.answers),
         data=tables.responses_table(traces.count_responses(folders)),
-        backbones=[(each, tables.gates_table(each.gates)) for each in backbones],
+        backbones=[(each, tables.gates_table(each.text_notes)) for each in backbones],
         settings=[(each.name, each.text) for each in settings],
         notes=inputs.notes,
     )
@@ -213,6 +213,7 @@ def write_report(report: Report, inputs: Inputs, output: Path) -> list[Path]:
         "table": tables.to_markdown,
         "base64": lambda path: base64.b64encode(path.read_bytes()).decode("ascii"),
         "model": wording.name_model,
+        "notes": wording.list_notes,
     }
     files = [output / "report.html", output / "report.md", output / RESULTS]
     for path in files[:2]:

@@ -52,12 +52,13 @@ class LayerWeights:
 
 @dataclass
 class Backbones:
-    """The backbones of a checkpoint, and what was measured on them where they were made here."""
+    """The backbones of a checkpoint, and what `gates.json` says of them where they were made here."""
 
     name: str
     audio_model: str
     text_model: str
-    gates: dict[str, Any] = field(default_factory=dict)
+    audio_notes: dict[str, Any] = field(default_factory=dict)
+    text_notes: dict[str, Any] = field(default_factory=dict)
 
 
 def count_responses(folders: Iterable[Path]) -> list[CorpusCount]:
@@ -145,20 +146,22 @@ def layer_weights(checkpoint: Path) -> LayerWeights | None:
 
 
 def backbones(checkpoint: Path) -> Backbones:
-    """What a checkpoint's configuration says of its backbones, and the `gates.json` beside a local language model."""
+    """What a checkpoint's configuration says of its backbones, and the `gates.json` beside their folders."""
     config = _json(checkpoint / "config.json")
     # Folders are relative to the checkpoint.
     audio_model, text_model = (
         str((checkpoint / name).resolve() if name and (checkpoint / name).is_dir() else name)
         for name in (config.get("audio_model_id") or "", config.get("text_model_id") or "")
     )
-    found = Backbones(checkpoint.name, audio_model, text_model)
-    for folder in (Path(text_model), Path(text_model).parent) if Path(text_model).is_absolute() else ():
-        if (gates := folder / "gates.json").is_file():
-            notes = _json(gates)
-            found.gates = notes.get(Path(text_model).name, notes)
-            break
-    return found
+    return Backbones(checkpoint.name, audio_model, text_model, _notes(audio_model), _notes(text_model))
+
+
+def _notes(model: str) -> dict[str, Any]:
+    """What the builder of a local backbone noted of it."""
+    folder = Path(model)
+    if folder.is_absolute() and (folder.parent / "gates.json").is_file():
+        return _json(folder.parent / "gates.json").get(folder.name) or {}
+    return {}
 
 
 def _unique(folders: Iterable[Path], pattern: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from recipes.report.inputs import Inputs
 from recipes.report.traces import Backbones
@@ -50,7 +51,7 @@ def caveats(inputs: Inputs, backbones: Sequence[Backbones]) -> list[tuple[str, s
                 "Scores on the two are not on one scale.",
             )
         )
-    if any(each.gates for each in backbones):
+    if any(each.text_notes for each in backbones):
         found.append(
             (
                 "A small model",
@@ -104,3 +105,13 @@ def caveats(inputs: Inputs, backbones: Sequence[Backbones]) -> list[tuple[str, s
 def name_model(model: str) -> str:
     """A model as readers may see it: a Hub name, or the end of a folder's path."""
     return "/".join(Path(model).parts[-2:]) if Path(model).is_absolute() else model
+
+
+def list_notes(notes: dict[str, Any]) -> str:
+    """What the builder of a backbone noted, but for what stands in a table of its own: "seed 0, batch size 16"."""
+    flat = {**notes, **(notes.get("recipe") or {})}
+    return ", ".join(
+        f"{name.replace('_', ' ')} {f'{value:.4g}' if isinstance(value, float) else value}"
+        for name, value in flat.items()
+        if not isinstance(value, dict)
+    )

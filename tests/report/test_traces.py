@@ -67,7 +67,7 @@ def checkpoint(tmp_path):
         model.model.adapter.layer_weights.copy_(torch.tensor([[0.0, 1.0, 2.0]] * 3))
     model.save_pretrained(tmp_path / "run" / "model", include_backbones=True)
     (tmp_path / "backbones" / "llama").mkdir(parents=True)
-    measured = {"llama": {"measured": {"yes_no": 0.98}, "gates": {"yes_no": 0.97}}, "whisper": {}}
+    measured = {"llama": {"measured": {"yes_no": 0.98}, "gates": {"yes_no": 0.97}}, "whisper": {"seed": 0}}
     (tmp_path / "backbones" / "gates.json").write_text(json.dumps(measured))
     path = tmp_path / "run" / "model" / "config.json"
     content = json.loads(path.read_text())
@@ -91,4 +91,5 @@ def test_checkpoints_and_what_their_backbones_could_do(checkpoint, tmp_path):
     found = backbones(checkpoint)
     assert found.audio_model == "openai/whisper-small"
     assert found.text_model == str(tmp_path / "backbones" / "llama")
-    assert found.gates["measured"] == {"yes_no": 0.98}
+    assert found.text_notes["measured"] == {"yes_no": 0.98}
+    assert found.audio_notes == {}  # a model of that name on the Hub is another one
