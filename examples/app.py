@@ -8,8 +8,9 @@ Two models answer side by side: one trained with positive and negative samples, 
 """
 
 import argparse
+from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import gradio as gr
 import matplotlib
@@ -17,9 +18,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from modeling_listen import ListenForConditionalGeneration, ListenProcessor
-from modeling_listen.branches_listen import PrefixCache
-from modeling_listen.presence_listen import presence_probabilities
+from modeling_listen import ListenForConditionalGeneration, ListenProcessor, presence_probabilities
 from recipes.miniature import ADAPTERS
 
 matplotlib.use("agg")
@@ -27,121 +26,164 @@ QUESTION = "Is there a sound of {} in the audio?"
 QUESTIONS = [QUESTION.format("a dog"), "Replay the audio.", "Identify sounds that are absent as contrasting examples."]
 LABELS = "dog, rain, siren, baby crying, engine"
 IDEA = """# LISTEN
-**An audio language model that knows what it does *not* hear.** The language model and the audio encoder are frozen;
-one small adapter between them was trained on descriptions that the language model itself wrote: of the sounds in a
-clip, and, on the left, of sounds that are *not* in it.
+An audio language model that knows what it does **not** hear. Encoder and language model are frozen; one small adapter
+was trained on what the language model itself says of each recording's caption: on the left of the sounds that are
+there **and of sounds that are not**, on the right of the sounds that are there alone.
+"""
+STYLE = """
+.listen {--yes: #0072B2; --no: #D55E00; display: grid; gap: 1rem}
+.listen section {border: 1px solid var(--border-color-primary); border-radius: 8px; padding: .8rem 1rem}
+.listen h3 {margin: 0 0 .4rem; font-size: .85rem; font-weight: 600; color: var(--body-text-color-subdued)}
+.listen p {margin: 0 0 .8rem; font-size: 1.15rem; min-height: 1.6em; overflow-wrap: anywhere}
+.listen table {border-collapse: collapse; width: 100%}
+.listen :is(table, tr, th, td) {border: 0 solid var(--border-color-primary)}
+.listen :is(th, td) {padding: .35rem .6rem; text-align: left; border-bottom-width: 1px}
+.listen th {font-size: .85rem; font-weight: 600; color: var(--body-text-color-subdued)}
+.listen .bar {position: relative; display: block; height: 1.5rem; min-width: 6rem; border-radius: 4px;
+              background: var(--background-fill-secondary); overflow: hidden}
+.listen .bar i {position: absolute; inset: 0 auto 0 0; opacity: .25}
+.listen .bar b {position: absolute; left: .5rem; line-height: 1.5rem; font-weight: 600}
+@media (max-width: 40rem) {.listen {grid-template-columns: minmax(0, 1fr) !important}}
 """
 
 
 class Model(NamedTuple):
-    """A loaded checkpoint."""
+    """A loaded checkpoint, and what the page calls it."""
 
     title: str
     model: ListenForConditionalGeneration
     processor: ListenProcessor
-    prefix: PrefixCache
 
     @classmethod
-    def load(cls, title: str, source: str, device: str) -> "Model":
-        """Load a folder or Hub id."""
+    def load(cls, title: str, source: str) -> "Model":
+        """Load a folder or Hub id, onto a GPU where there is one."""
+        device = "cuda" if torch.cuda.is_available() else "cpu"
         model = ListenForConditionalGeneration.from_pretrained(source).to(device).eval()
-        processor = ListenProcessor.from_pretrained(source)
-        return cls(title, model, processor, PrefixCache(model, processor.tokenize_prompt("").prefix))
+        return cls(title, model, ListenProcessor.from_pretrained(source))
 
-    def answer(self, waveform: np.ndarray, question: str) -> tuple[str, dict[str, float]]:
-        """The greedy answer, and the probabilities of yes and no as its first word."""
+    def answer(self, waveform: np.ndarray, question: str) -> str:
+        """The greedy answer."""
         inputs = self.processor(waveform, question).to(self.model.device)
-        output = self.model.generate(**inputs, max_new_tokens=80, do_sample=False)
-        text = self.processor.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        [[p_yes]] = presence_probabilities(self.model, self.processor, [waveform], [[question]], self.prefix)
-        return text, {"yes": p_yes, "no": 1 - p_yes}
+        output = self.model.generate(**inputs, max_new_tokens=60, do_sample=False)
+        return self.processor.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
 
-    def presence(self, waveform: np.ndarray, labels: list[str]) -> list[float]:
-        """The probability that each sound is there."""
-        questions = [QUESTION.format(label) for label in labels]
-        [scores] = presence_probabilities(self.model, self.processor, [waveform], [questions], self.prefix)
+    def presence(self, waveform: np.ndarray, questions: list[str]) -> list[float]:
+        """The probability of yes, of yes and no, as the first word of each answer."""
+        [scores] = presence_probabilities(self.model, self.processor, [waveform], [questions])
         return scores
 
 
 def draw_spectrogram(processor: ListenProcessor, waveform: np.ndarray) -> Figure:
     """What the encoder is given: the log-mel spectrogram of the whole recording."""
     features, _ = processor.extract_features([waveform])
-    seconds = len(waveform) / processor.feature_extractor.sampling_rate
-    figure = Figure(figsize=(6, 2), layout="constrained")
-    axes = figure.subplots()
-    window = features.shape[-1] * processor.feature_extractor.hop_length / processor.feature_extractor.sampling_rate
+    rate, hop = processor.feature_extractor.sampling_rate, processor.feature_extractor.hop_length
     picture = torch.cat(list(features), dim=-1)
-    axes.imshow(picture, origin="lower", aspect="auto", cmap="magma", extent=(0, window * len(features), 0, 8))
-    axes.set(xlabel="seconds", ylabel="mel band", yticks=[], xlim=(0, seconds))
+    figure = Figure(figsize=(6, 2.6), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(picture, origin="lower", aspect="auto", cmap="magma", extent=(0, picture.shape[-1] * hop / rate, 0, 1))
+    axes.set(xlabel="seconds", ylabel="mel bands", yticks=[], xlim=(0, len(waveform) / rate))
+    axes.set_title("What the encoder is given", loc="left", fontsize="medium", color="dimgray")
     return figure
 
 
-def in_words(score: float) -> str:
-    """A probability of yes, and the answer that it makes."""
-    return f"{score:.2f}  {'yes' if score > 0.5 else 'no'}"
+def bar(score: float) -> str:
+    """A probability of yes as a bar in the colour of the answer that it makes."""
+    answer = "yes" if score > 0.5 else "no"
+    return (
+        f'<span class="bar" title="P(yes) = {score:.4f}"><i style="width: {score:.1%}; background: var(--{answer})">'
+        f'</i><b style="color: var(--{answer})">{answer} {score:.2f}</b></span>'
+    )
 
 
-def build_page(models: list[Model], sounds: list[str]) -> gr.Blocks:
-    """The page: a sound and a question on top, then what each model answers, then the presence table."""
+def show_answers(answers: list[tuple[str, str, float]]) -> str:
+    """Title, answer and probability of yes of each model, side by side."""
+    cards = [
+        f"<section><h3>{escape(title)}</h3><p>{escape(answer)}</p><h3>Probability of yes as the first word</h3>"
+        f"{bar(score)}</section>"
+        for title, answer, score in answers
+    ]
+    columns = f"grid-template-columns: repeat({len(cards)}, minmax(0, 1fr))"
+    return f'<div class="listen" style="{columns}">{"".join(cards)}</div>'
+
+
+def show_presence(titles: list[str], labels: list[str], columns: list[list[float]]) -> str:
+    """A row for each sound, a bar for each model."""
+    head = "".join(f"<th>{escape(title)}</th>" for title in ["sound", *titles])
+    rows = [
+        f"<tr><td>{escape(label)}</td>{''.join(f'<td>{bar(score)}</td>' for score in scores)}</tr>"
+        for label, *scores in zip(labels, *columns, strict=True)
+    ]
+    return f'<div class="listen"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+
+
+def build_page(models: list[Model], sounds: dict[str, str]) -> gr.Blocks:
+    """The page: sound and question on top, the models' answers side by side, then the presence table.
+
+    Args:
+        models: one, or two to compare.
+        sounds: description -> path of recordings to try.
+    """
     processor = models[0].processor
 
     def read(audio: str | None) -> np.ndarray:
         if audio is None:
-            raise gr.Error("Choose, drop or record a sound first.")
+            raise gr.Error("Choose, drop or record a sound first.", print_exception=False)
         try:
             return processor.load_audio(audio)
         except ValueError as error:
-            raise gr.Error(str(error)) from error
+            raise gr.Error(str(error), print_exception=False) from error
 
-    def ask(audio: str | None, question: str) -> list[Any]:
+    def ask(audio: str | None, question: str) -> str:
         if not question.strip():
-            raise gr.Error("Ask something first.")
+            raise gr.Error("Ask something first.", print_exception=False)
         waveform = read(audio)
-        return [each for model in models for each in model.answer(waveform, question)]
+        answers = [(each, each.answer(waveform, question), each.presence(waveform, [question])) for each in models]
+        return show_answers([(each.title, answer, score) for each, answer, [score] in answers])
 
-    def look_for(audio: str | None, text: str) -> list[list[Any]]:
+    def look_for(audio: str | None, text: str) -> str:
         labels = [label.strip() for label in text.split(",") if label.strip()]
         if not labels:
-            raise gr.Error("Name some sounds, with commas between them.")
-        waveform = read(audio)
-        columns = [model.presence(waveform, labels) for model in models]
-        return [[label, *map(in_words, scores)] for label, *scores in zip(labels, *columns, strict=True)]
+            raise gr.Error("Name some sounds, with commas between them.", print_exception=False)
+        waveform, questions = read(audio), [QUESTION.format(label) for label in labels]
+        columns = [each.presence(waveform, questions) for each in models]
+        return show_presence([each.title for each in models], labels, columns)
 
-    with gr.Blocks(title="LISTEN") as page:
+    with gr.Blocks(title="LISTEN", analytics_enabled=False) as page:
         gr.Markdown(IDEA)
         with gr.Row():
             with gr.Column():
-                audio = gr.Audio(type="filepath", sources=["upload", "microphone"], label="A sound")
-                gr.Examples(sounds, audio, label="Sounds of the sound world")
+                audio = gr.Audio(next(iter(sounds.values())), type="filepath", label="Sound", buttons=[])
+                gr.Examples(
+                    list(sounds.values()), audio, label="Sounds to try", example_labels=list(sounds), preload=False
+                )
             with gr.Column():
-                spectrogram = gr.Plot(label="What the encoder is given")
-        with gr.Row():
-            question = gr.Textbox(QUESTIONS[0], label="A question", scale=4)
-            button = gr.Button("Ask", variant="primary", scale=1)
-        gr.Examples(QUESTIONS, question, label="Questions")
-        outputs = []
-        with gr.Row():
-            for model in models:
-                with gr.Column():
-                    outputs.append(gr.Textbox(label=model.title, lines=3))
-                    outputs.append(gr.Label(label="First word", num_top_classes=2))
-        with gr.Row():
-            labels = gr.Textbox(LABELS, label="Sounds to look for", scale=4)
-            look = gr.Button("Look for them", scale=1)
-        table = gr.Dataframe(headers=["sound", *(model.title for model in models)], label="Probability of yes")
+                spectrogram = gr.Plot(show_label=False, format="png")
+        with gr.Row(equal_height=True):
+            question = gr.Textbox(QUESTIONS[0], label="Question", scale=1)
+            button = gr.Button("Ask", variant="primary", scale=0, min_width=160)
+        gr.Examples(QUESTIONS, question, label="Questions to try", preload=False)
+        answers = gr.HTML(apply_default_css=False)
+        with gr.Row(equal_height=True):
+            labels = gr.Textbox(LABELS, label="Sounds to look for", scale=1)
+            look = gr.Button("Look for them", variant="primary", scale=0, min_width=160)
+        table = gr.HTML(apply_default_css=False)
 
-        audio.change(lambda path: path and draw_spectrogram(processor, read(path)), audio, spectrogram)
-        gr.on([button.click, question.submit], ask, [audio, question], outputs)
-        gr.on([look.click, labels.submit], look_for, [audio, labels], table)
+        def draw(audio: str | None) -> tuple[Figure | None, str, str]:
+            """The spectrogram of another sound; the answers about the one before go."""
+            return audio and draw_spectrogram(processor, read(audio)), "", ""
+
+        gr.on([page.load, audio.change], draw, audio, [spectrogram, answers, table], api_visibility="private")
+        gr.on([button.click, question.submit], ask, [audio, question], answers, api_name="ask")
+        gr.on([look.click, labels.submit], look_for, [audio, labels], table, api_name="look_for")
     return page
 
 
-def sample_sounds(number: int = 6) -> list[str]:
-    """Paths of some test clips of the sound world, which are rendered if they are not there."""
+def sample_sounds(number: int = 6) -> dict[str, str]:
+    """What is heard in some test clips of the sound world, and their paths."""
     from recipes.corpora import load_corpus
 
-    clips = load_corpus("sound_world", split=f"test[:{number}]")
-    return [clip["path"] for clip in clips["audio"]]
+    clips = load_corpus("sound_world", split="test", num_clips=number)
+    return {", ".join(clip["tags"]): clip["audio"]["path"] for clip in clips}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -152,12 +194,19 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--share", action="store_true", help="a public address, by gradio's servers")
     arguments = parser.parse_args(argv)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    models = [Model.load("Trained with negatives", arguments.model, device)]
+    models = [Model.load("Trained with negatives", arguments.model)]
     if arguments.compare:
-        models.append(Model.load("Trained without negatives", arguments.compare, device))
-    page = build_page(models, sample_sounds())
-    page.launch(server_port=arguments.port, share=arguments.share, allowed_paths=[str(Path.home() / ".cache")])
+        models.append(Model.load("Trained without negatives", arguments.compare))
+    sounds = sample_sounds()
+    theme = gr.themes.Default(primary_hue="slate", font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    build_page(models, sounds).launch(
+        server_port=arguments.port,
+        share=arguments.share,
+        allowed_paths=sorted({str(Path(path).parent) for path in sounds.values()}),
+        theme=theme,
+        css=STYLE,
+        footer_links=["api"],
+    )
 
 
 if __name__ == "__main__":

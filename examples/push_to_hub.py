@@ -1,24 +1,40 @@
-"""Publish a trained model: the adapter, the code, the processor. Needs `hf auth login` and your consent.
+"""Publish a trained model: adapter, code, processor and card. Needs `hf auth login` and your consent.
 
-python examples/push_to_hub.py runs/demo/model your-name/listen-demo --include-backbones
+python examples/push_to_hub.py runs/demo/model your-name/listen-demo --results runs/demo/results.json
 
-Others then load it with AutoModel.from_pretrained("your-name/listen-demo", trust_remote_code=True). Backbones that
-live on the Hub need not be repeated; those in a folder of your own must be.
+Others then load it with AutoModel.from_pretrained("your-name/listen-demo", trust_remote_code=True). Backbones of the
+Hub are named; those in a folder of yours are published too.
 """
 
 import argparse
+import tempfile
+from pathlib import Path
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError
 
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor
+from recipes.model_card import write_model_card
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("folder")
-parser.add_argument("repository")
-parser.add_argument("--include-backbones", action="store_true")
+parser.add_argument("folder", type=Path, help="of a trained model")
+parser.add_argument("repository", help="your-name/its-name")
+parser.add_argument("--results", help="results.json of an evaluation of it, for its card")
 parser.add_argument("--private", action="store_true")
 arguments = parser.parse_args()
 
 model = ListenForConditionalGeneration.from_pretrained(arguments.folder)
-processor = ListenProcessor.from_pretrained(arguments.folder)
-backbones = arguments.include_backbones or None
-model.push_to_hub(arguments.repository, private=arguments.private, include_backbones=backbones)
-processor.push_to_hub(arguments.repository, private=arguments.private)
+names = (model.config.audio_model_id, model.config.text_model_id)
+include_backbones = any(name is None or Path(name).is_dir() for name in names)
+card = write_model_card(arguments.folder, arguments.results, repository=arguments.repository)
+
+with tempfile.TemporaryDirectory() as folder:
+    model.save_pretrained(folder, include_backbones=include_backbones)
+    ListenProcessor.from_pretrained(arguments.folder).save_pretrained(folder)
+    Path(folder, "README.md").write_bytes(card.read_bytes())
+    try:
+        HfApi().create_repo(arguments.repository, private=arguments.private, exist_ok=True)
+        commit = HfApi().upload_folder(repo_id=arguments.repository, folder_path=folder)
+    except HfHubHTTPError as error:
+        raise SystemExit(f"{error}\nLog in by `hf auth login`, with a token that may write.") from error
+print(commit)

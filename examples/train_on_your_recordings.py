@@ -1,0 +1,80 @@
+"""Train LISTEN on your own recordings, and judge it on some that it has not heard, in one command.
+
+python examples/train_on_your_recordings.py my_recordings --output runs/mine
+
+`my_recordings` holds a table, `metadata.csv`, with the columns `file` and `caption`, or `tags` with ";" between them.
+What a column `split` calls test is held out; without that, a fifth of the rows, spread over the table. Held-out rows
+need tags: the model is asked whether it hears these, and whether it hears other recordings' tags.
+
+The defaults are the miniature's backbones, which have read about a few dozen sounds and know little else. Any Whisper
+and any instruction-tuned language model will do. What is no option here goes to recipes/train_listen.py:
+
+python examples/train_on_your_recordings.py my_recordings --output runs/mine --audio_model openai/whisper-small \\
+    --text_model Qwen/Qwen2.5-7B-Instruct --num_query_tokens 64 --num_hidden_layers 2 --dtype bfloat16
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from recipes import evaluate_listen, report_listen, synthesize_listen, train_listen
+from recipes.benchmarks.presence import presence_questions
+from recipes.corpora import load_corpus
+from recipes.miniature import AUDIO_MODEL, TEXT_MODEL
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("recordings", help="folder of the table, or the table")
+parser.add_argument("--output", type=Path, default=Path("runs/mine"))
+parser.add_argument("--audio_model", default=AUDIO_MODEL, help="Hub id or folder of a Whisper")
+parser.add_argument("--text_model", default=TEXT_MODEL, help="Hub id or folder of an instruction-tuned language model")
+parser.add_argument("--num_train_epochs", type=int, default=20)
+arguments, training = parser.parse_known_args()
+output = arguments.output
+
+# Which rows are for training: load_corpus("folder", ...) reads the table, and takes parts of splits.
+train, held_out = "train", "test"
+try:
+    if "test" not in load_corpus("folder", arguments.recordings).unique("split"):
+        train = "+".join(f"train[{start}%:{start + 16}%]" for start in range(0, 100, 20))
+        held_out = "+".join(f"train[{start + 16}%:{start + 20}%]" for start in range(0, 100, 20))
+    num_heard = len(load_corpus("folder", arguments.recordings, train))
+    questions = presence_questions(load_corpus("folder", arguments.recordings, held_out), "held_out")
+except (ValueError, OSError) as error:
+    raise SystemExit(f"{arguments.recordings}: {error}") from error
+output.mkdir(parents=True, exist_ok=True)
+questions.to_parquet(output / "questions.parquet")
+
+
+def run(stage: Any, *flags: str, **options: Any) -> None:
+    """Run a stage of the paper as its command line does; of flags that are given twice the last ones win."""
+    own = [f"--{name}={value}" for name, value in options.items()]
+    stage.main([*own, *flags])
+
+
+# The language model writes what there is to learn, the adapter learns it, held-out recordings tell what it learned.
+run(
+    synthesize_listen,
+    corpora=f"folder:{train}={arguments.recordings}",
+    text_model=arguments.text_model,
+    output_dir=output / "responses",
+)
+run(
+    train_listen,
+    *training,
+    responses=output / "responses",
+    output_dir=output / "model",
+    audio_model=arguments.audio_model,
+    text_model=arguments.text_model,
+    max_steps=-1,
+    num_train_epochs=arguments.num_train_epochs,
+    warmup_steps=0.1,
+    validation_clips=min(100, num_heard // 10),
+    questions="",
+)
+run(
+    evaluate_listen,
+    *("--systems", f"LISTEN=listen:{output}/model", "text", "silence", "always-yes"),
+    benchmarks=output / "questions.parquet",
+    output_dir=output,
+)
+run(report_listen, results=output, output_dir=output)
