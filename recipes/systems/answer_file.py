@@ -76,7 +76,7 @@ class AnswerFile:
                 for wanted in batch:
                     line = file.readline()
                     if not line.endswith(b"\n"):
-                        os.truncate(self.path, kept)
+                        self._cut(kept)
                         return number
                     if (found := _id_in(line)) != wanted:
                         raise ValueError(
@@ -84,8 +84,12 @@ class AnswerFile:
                             "file, or answer into another folder"
                         )
                 kept = file.tell()
-        os.truncate(self.path, kept)
+        self._cut(kept)
         return len(batches)
+
+    def _cut(self, size: int) -> None:
+        if self.path.stat().st_size > size:
+            os.truncate(self.path, size)
 
 
 def read_answers(path: Path) -> dict[str, Answer]:
