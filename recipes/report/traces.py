@@ -128,9 +128,8 @@ def layer_weights(checkpoint: Path) -> LayerWeights | None:
     """The layer weights of a checkpoint's adapter, read without its backbones; None if it holds no adapter."""
     import numpy as np
 
-    from modeling_listen import ListenConfig
+    from modeling_listen import ListenAdapter, ListenConfig
     from modeling_listen.checkpoint_listen import open_weights
-    from modeling_listen.modeling_listen import ListenAdapter
 
     tensors = {
         name.removeprefix(ADAPTER_PREFIX): tensor[:]
