@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING, Any
 from .registration_listen import register_when_used
 
 if TYPE_CHECKING:
+    from .adapter_listen import ListenAdapter
     from .configuration_listen import ListenAdapterConfig, ListenConfig
-    from .modeling_listen import ListenAdapter, ListenForConditionalGeneration, ListenModel
+    from .modeling_listen import ListenForConditionalGeneration, ListenModel
     from .pipeline_listen import SoundPresencePipeline
     from .presence_listen import presence_probabilities
-    from .processing_listen import ListenProcessor, PromptTokens
+    from .processing_listen import ListenProcessor
+    from .prompt_listen import PromptTokens
 
 # Where each name is defined: what imports torch is imported when it is used.
 _MODULES = {
-    "ListenAdapter": "modeling_listen",
+    "ListenAdapter": "adapter_listen",
     "ListenAdapterConfig": "configuration_listen",
     "ListenConfig": "configuration_listen",
     "ListenForConditionalGeneration": "modeling_listen",
     "ListenModel": "modeling_listen",
     "ListenProcessor": "processing_listen",
-    "PromptTokens": "processing_listen",
+    "PromptTokens": "prompt_listen",
     "SoundPresencePipeline": "pipeline_listen",
     "presence_probabilities": "presence_listen",
 }

@@ -26,10 +26,12 @@ from typing import Any
 import torch
 from huggingface_hub.errors import EntryNotFoundError
 from safetensors import SafetensorError, safe_open
-from transformers import AutoConfig, GenerationConfig, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoTokenizer, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import cached_file, logging
 
+from .adapter_listen import ListenAdapter
 from .configuration_listen import ListenAdapterConfig, ListenConfig
+from .prompt_listen import choose_audio_token
 
 logger = logging.get_logger(__name__)
 
@@ -144,15 +146,14 @@ class AdapterCheckpointMixin:
         Raises:
             OSError, ValueError: a backbone that cannot be read or used; the message names it.
         """
-        from .processing_listen import choose_audio_token, load_tokenizer
-
         hub = {name: options.pop(name) for name in HUB_OPTIONS if name in options}
         fields = set(ListenAdapterConfig.__dataclass_fields__) - set(PreTrainedConfig.__dataclass_fields__)
         adapter_options = {name: options.pop(name) for name in list(options) if name in fields}
         audio_model, text_model = _identify(audio_model), _identify(text_model)
         audio_config, text_config = backbone_configs(audio_model, text_model, audio_revision, text_revision, **hub)
         if audio_token_id is None:
-            _, audio_token_id = choose_audio_token(load_tokenizer(text_model, text_revision, **hub))
+            tokenizer = AutoTokenizer.from_pretrained(text_model, revision=text_revision, **hub)
+            _, audio_token_id = choose_audio_token(tokenizer)
         config = ListenConfig(
             audio_config=audio_config,
             text_config=text_config,
@@ -193,7 +194,11 @@ class AdapterCheckpointMixin:
         revision, subfolder = options.get("revision"), options.get("subfolder", "")
         hub = {name: options[name] for name in HUB_OPTIONS if name in options}
         if not isinstance(config, PreTrainedConfig):
-            config = cls.config_class.from_pretrained(config or source, revision=revision, subfolder=subfolder, **hub)
+            found = {"revision": revision, "subfolder": subfolder, **hub}
+            kind = cls.config_class.get_config_dict(config or source, **found)[0].get("model_type")
+            if kind != cls.config_class.model_type:
+                raise ValueError(f"{source} is a {kind} model, not a LISTEN; from_backbones makes one of it")
+            config = cls.config_class.from_pretrained(config or source, **found)
         wanted = options.pop("output_loading_info", False)
 
         checkpoint = open_weights(source, revision, subfolder=subfolder, **hub)
@@ -322,8 +327,6 @@ def _relative(repository: str | None, save_directory: str | os.PathLike) -> str 
 
 
 def _new_adapter(cls: type, config: ListenConfig) -> dict[str, torch.Tensor]:
-    from .modeling_listen import ListenAdapter
-
     adapter = ListenAdapter(config.adapter_config)
     return {ADAPTER_PREFIX + name: tensor for name, tensor in adapter.state_dict().items()}
 

@@ -20,10 +20,9 @@ stands in the span, the tokens around it are the same.
 """
 
 import os
-import re
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,41 +39,8 @@ from transformers.processing_utils import (
 )
 
 from .audio_listen import LogMel, is_waveform, read_audio
+from .prompt_listen import BEGIN_OF_AUDIO, END_OF_AUDIO, PromptTokens, choose_audio_token, with_content_parts
 
-BEGIN_OF_AUDIO = "[Begin of audio]"
-END_OF_AUDIO = "[End of audio]"
-# Tokens that language models keep in reserve, in the order of preference.
-_SPARE_TOKENS = (
-    r"<\|reserved_special_token_\d+\|>",  # Llama 3
-    r"<unused\d+>",  # Gemma
-    r"\[control_\d+\]|<SPECIAL_\d+>",  # Mistral
-    r"<\|(vision_pad|image_pad|video_pad|box_start|extra_\d+|dummy_\d+)\|>",  # Qwen, Phi
-)
-_NEW_TOKEN = "<|listen_audio|>"
-# Put before a language model's chat template, which takes plain text: content parts become Eq. 1.
-_PARTS_TEMPLATE = """\
-{%- set listen = namespace(messages=[], texts=[]) -%}
-{%- for message in messages -%}
-    {%- if message['content'] is not defined or message['content'] is none or message['content'] is string -%}
-        {%- set listen.messages = listen.messages + [message] -%}
-    {%- else -%}
-        {%- set listen.texts = [] -%}
-        {%- for part in message['content'] -%}
-            {%- if part['type'] == 'audio' -%}
-                {%- set listen.texts = listen.texts + ['BEGIN_OF_AUDIOPLACEHOLDER END_OF_AUDIO'] -%}
-            {%- elif part['type'] == 'seed' -%}
-                {%- set listen.texts = listen.texts + ['BEGIN_OF_AUDIO ' ~ part['seed'] ~ ' END_OF_AUDIO'] -%}
-            {%- elif part['type'] == 'text' -%}
-                {%- set listen.texts = listen.texts + [part['text']] -%}
-            {%- else -%}
-                {{- raise_exception('a content part is of type audio, seed or text, not ' ~ part['type']) -}}
-            {%- endif -%}
-        {%- endfor -%}
-        {%- set listen.messages = listen.messages + [dict(message, content=listen.texts | join(' '))] -%}
-    {%- endif -%}
-{%- endfor -%}
-{%- set messages = listen.messages -%}
-"""
 _PADDING_OPTIONS = {"padding", "max_length", "pad_to_multiple_of", "truncation"}
 # Every keyword that some processor of Transformers knows: generic code passes those of other modalities along.
 _KNOWN_KEYWORDS = {
@@ -82,41 +48,6 @@ _KNOWN_KEYWORDS = {
     for group in (TextKwargs, ImagesKwargs, VideosKwargs, AudioKwargs, ProcessingKwargs)
     for name in group.__annotations__
 } | {"images", "videos", "common_kwargs", "return_tensors"}
-
-
-class PromptTokens(NamedTuple):
-    """Token ids of a prompt around its span: `prefix + span + suffix + response`."""
-
-    prefix: list[int]
-    suffix: list[int]
-    response: list[int]
-
-
-def load_tokenizer(text_model: str | os.PathLike, revision: str | None = None, **hub: Any) -> PreTrainedTokenizerBase:
-    """The tokenizer of a language model.
-
-    Raises:
-        OSError, ValueError: there is none; the message names the repository.
-    """
-    return AutoTokenizer.from_pretrained(text_model, revision=revision, **hub)
-
-
-def choose_audio_token(tokenizer: PreTrainedTokenizerBase) -> tuple[str, int]:
-    """Spelling and id of the placeholder: a reserved token where the tokenizer has one, else one added to it.
-
-    An added one gets the next free id. No embedding is ever looked up for it, so no matrix needs to grow.
-    """
-    added = {token.content: index for index, token in sorted(tokenizer.added_tokens_decoder.items())}
-    in_use = set(tokenizer.all_special_ids) if tokenizer.chat_template is None else {
-        index for text, index in added.items() if text in str(tokenizer.chat_template)
-    }  # fmt: skip
-    in_use |= {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id}
-    for pattern in (re.escape(_NEW_TOKEN), *_SPARE_TOKENS):
-        for text, index in added.items():
-            if index not in in_use and re.fullmatch(pattern, text):
-                return text, index
-    tokenizer.add_special_tokens({"additional_special_tokens": [_NEW_TOKEN]}, replace_extra_special_tokens=False)
-    return _NEW_TOKEN, tokenizer.convert_tokens_to_ids(_NEW_TOKEN)
 
 
 class ListenProcessor(ProcessorMixin):
@@ -178,7 +109,7 @@ class ListenProcessor(ProcessorMixin):
             ValueError: the language model has no chat template and none is given.
         """
         feature_extractor = WhisperFeatureExtractor.from_pretrained(audio_model, revision=audio_revision, **hub)
-        tokenizer = load_tokenizer(text_model, text_revision, **hub)
+        tokenizer = AutoTokenizer.from_pretrained(text_model, revision=text_revision, **hub)
         chat_template = chat_template or tokenizer.chat_template
         if isinstance(chat_template, dict):  # one by name: for tools, for retrieval, ...
             chat_template = chat_template.get("default")
@@ -187,9 +118,8 @@ class ListenProcessor(ProcessorMixin):
                 f"{text_model} has no chat template: take an instruction-tuned model or pass chat_template"
             )
         audio_token, _ = choose_audio_token(tokenizer)
-        parts_template = _PARTS_TEMPLATE.replace("PLACEHOLDER", audio_token)
-        parts_template = parts_template.replace("BEGIN_OF_AUDIO", BEGIN_OF_AUDIO).replace("END_OF_AUDIO", END_OF_AUDIO)
-        return cls(feature_extractor, tokenizer, parts_template + chat_template, audio_token, num_query_tokens)
+        chat_template = with_content_parts(chat_template, audio_token)
+        return cls(feature_extractor, tokenizer, chat_template, audio_token, num_query_tokens)
 
     # The prompt
 
@@ -490,4 +420,4 @@ def _labels_of_last(inputs: BatchFeature, lengths: list[int]) -> torch.Tensor:
 
 ListenProcessor.register_for_auto_class("AutoProcessor")
 
-__all__ = ["ListenProcessor", "PromptTokens"]
+__all__ = ["ListenProcessor"]

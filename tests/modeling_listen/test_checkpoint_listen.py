@@ -13,6 +13,7 @@ from modeling_listen import ListenForConditionalGeneration, ListenProcessor
 from tests.modeling_listen.backbones import NUM_QUERY_TOKENS, build_audio_model, build_text_model, compose, noise
 
 CODE = {
+    "adapter_listen.py",
     "audio_listen.py",
     "branches_listen.py",
     "checkpoint_listen.py",
@@ -21,6 +22,7 @@ CODE = {
     "pipeline_listen.py",
     "presence_listen.py",
     "processing_listen.py",
+    "prompt_listen.py",
 }
 
 
