@@ -51,6 +51,7 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
     from recipes.training.clips import WaveformClips, report_unreadable
     from recipes.training.collator import ClipCollator
     from recipes.training.data import load_clips, load_questions
+    from recipes.training.encoder_states import EncodedClips
     from recipes.training.frozen import check_frozen, hash_frozen
     from recipes.training.model import load_model, load_processor, save_trained
     from recipes.training.packing import attention_length
@@ -61,13 +62,24 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
     arguments = options.trainer_arguments(bf16=model_options.dtype == "bfloat16")
     train_clips, validation_clips = load_clips(data_options, options.seed)
     questions = load_questions(data_options) if data_options.questions and options.eval_steps else None
-    if arguments.should_save and not claim_output_dir(options, model_options, data_options):
+    with arguments.main_process_first(local=False):
+        to_train = claim_output_dir(options, model_options, data_options, write=arguments.should_save)
+    if not to_train:
         logger.info("%s is trained already; --overwrite true trains it anew", options.output_dir)
         return
 
     processor = load_processor(model_options)
     set_seed(options.seed)
     model = load_model(model_options, arguments.device)
+    if options.cache_encoder_states:
+        model.to(arguments.device)
+        train_set, validation_set = (
+            EncodedClips(clips, model, processor) for clips in (train_clips, validation_clips)
+        )
+    else:
+        train_set, validation_set = (
+            WaveformClips(clips, processor.load_audio) for clips in (train_clips, validation_clips)
+        )
     row_cost = attention_length(model.config.get_text_config().hidden_size) if options.fill_rows else 0
     callbacks = [HistoryCallback()]
     if options.early_stopping_patience:
@@ -81,8 +93,8 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
             prefix_cache=options.prefix_cache and not model_options.lora_rank,
             attention_length=row_cost,
         ),
-        train_dataset=WaveformClips(train_clips, processor.load_audio),
-        eval_dataset=WaveformClips(validation_clips, processor.load_audio),
+        train_dataset=train_set,
+        eval_dataset=validation_set,
         processing_class=processor,
         masked_head=options.masked_head,
         probe=Probe(questions, processor) if questions else None,

@@ -181,7 +181,8 @@ class Bench:
         )
         tensors = {name: each.to(self.device) for name, each in rows._asdict().items() if name != "audio_order"}
         features = self.log_mel([batch.waveforms[index] for index in rows.audio_order])
-        inputs = model_inputs(tensors, features, self.prefix if variant.prefix_cache else None, variant.masked_head)
+        audio = {"input_ids": tensors["input_ids"], "input_features": features}
+        inputs = model_inputs(tensors, audio, self.prefix if variant.prefix_cache else None, variant.masked_head)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
             loss = self.model(**inputs).loss
         loss.backward()

@@ -104,9 +104,11 @@ class Clips(Sequence):
         return len(self.groups)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        rows = self.groups[index]
-        columns = self.texts[rows].to_pydict()
-        return {"id": self.ids[index], "audio": self.source(index), **columns}
+        return {**self.texts_of(index), "audio": self.source(index)}
+
+    def texts_of(self, index: int) -> dict[str, Any]:
+        """The clip without its recording."""
+        return {"id": self.ids[index], **self.texts[self.groups[index]].to_pydict()}
 
     def source(self, index: int) -> dict[str, Any] | None:
         """The recording, `{"path", "bytes"}`, paths resolved; None where the record has none."""
@@ -187,7 +189,7 @@ class WaveformClips:
         unreadable = {}
         for offset in range(len(self)):
             place = (index + offset) % len(self)
-            clip = self.clips[place]
+            clip = dict(self.clips[place])
             try:
                 waveform = self.load_audio(clip.pop("audio"))
             except ValueError as error:

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 OPTIONS, STATE = "training.yaml", "trainer_state.json"
 
 
-def claim_output_dir(options: "TrainingOptions", *others: Any) -> bool:
+def claim_output_dir(options: "TrainingOptions", *others: Any, write: bool = True) -> bool:
     """Write the options of a run into its folder, unless they are there.
 
     Args:
         options: name the folder, and whether to clear it of another run.
         others: further options of the run.
+        write: as the one process that does; the others come after it.
 
     Returns:
         Whether there is anything left to train.
@@ -32,6 +33,8 @@ def claim_output_dir(options: "TrainingOptions", *others: Any) -> bool:
     """
     folder = Path(options.output_dir)
     file = folder / OPTIONS
+    if not write:
+        return not (folder / STATE).is_file()
     if options.overwrite:
         for checkpoint in checkpoints(folder):
             shutil.rmtree(checkpoint)
@@ -77,6 +80,9 @@ def finish(trainer: "ListenTrainer", options: "TrainingOptions") -> None:
     if trainer.args.push_to_hub:
         from huggingface_hub import upload_folder
 
+        from recipes.model_card import write_model_card
+
+        write_model_card(options.output_dir, repository=trainer.hub_model_id)
         upload_folder(
             repo_id=trainer.hub_model_id,
             folder_path=options.output_dir,

@@ -17,27 +17,23 @@ logger = logging.getLogger(__name__)
 
 
 def model_inputs(
-    batch: dict[str, Any],
-    input_features: torch.Tensor,
-    prefix: PrefixCache | None = None,
-    masked_head: bool = True,
+    batch: dict[str, Any], audio: dict[str, torch.Tensor], prefix: PrefixCache | None = None, masked_head: bool = True
 ) -> dict[str, Any]:
     """What the model takes for a batch of rows.
 
     Args:
         batch: tensors of `Rows` on the model's device.
-        input_features: of the spans, `(windows, mel_bins, frames)`.
+        audio: `input_ids` and `input_features` `(windows, mel_bins, frames)`, or `inputs_embeds` that hold the audio.
         prefix: of the rows that were laid out without it.
         masked_head: run the head on the positions that predict response tokens, not on all.
     """
-    inputs = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask", "labels")}
-    inputs["input_features"] = input_features
+    inputs = {name: batch[name] for name in ("position_ids", "attention_mask", "labels")} | audio
     if masked_head:
         shift_labels = torch.nn.functional.pad(inputs.pop("labels"), (0, 1), value=IGNORED)[:, 1:]
         inputs["logits_to_keep"] = shift_labels != IGNORED
         inputs["shift_labels"] = shift_labels[inputs["logits_to_keep"]]
     if prefix is not None:
-        inputs |= {"past_key_values": prefix.expand(len(batch["input_ids"])), "use_cache": True}
+        inputs |= {"past_key_values": prefix.expand(len(batch["position_ids"])), "use_cache": True}
     return inputs
 
 
@@ -95,9 +91,18 @@ class ListenTrainer(Trainer):
         self._note_unreadable(inputs["unreadable"])
         if self.checkpoints_layers:
             self._let_frozen_layers_checkpoint()
-        features, _ = self.processing_class.extract_features(inputs["waveforms"], device=self.args.device)
-        inputs = model_inputs(inputs, features, self.prefix, self.masked_head)
+        inputs = model_inputs(inputs, self._audio(inputs), self.prefix, self.masked_head)
         return super().compute_loss(model, inputs, *args, **options)
+
+    def _audio(self, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+        """The audio of a batch as the model takes it, from recordings or from what the encoder made of them."""
+        if "waveforms" in batch:
+            features, _ = self.processing_class.extract_features(batch["waveforms"], device=self.args.device)
+            return {"input_ids": batch["input_ids"], "input_features": features}
+        model = self.accelerator.unwrap_model(self.model).model
+        with self.accelerator.autocast():
+            audio_embeds = model.adapter(batch["encoder_states"].transpose(0, 1))
+        return {"inputs_embeds": model.embed(batch["input_ids"], audio_embeds)}
 
     def training_step(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any) -> torch.Tensor:
         """Forward and backward; refuses a loss that is not finite."""

@@ -98,6 +98,11 @@ def separate(listen, clips):
     return (total / count).item(), _gradients(model)
 
 
+def audio_of(processor, batch):
+    features, _ = processor.extract_features(batch["waveforms"], device="cpu")
+    return {"input_ids": batch["input_ids"], "input_features": features}
+
+
 def _gradients(model):
     found = {name: each.grad.clone() for name, each in model.named_parameters() if each.grad is not None}
     assert all(name.startswith("model.adapter.") for name in found)
@@ -115,9 +120,8 @@ def test_loss_and_gradients_are_those_of_separate_samples(
     processor, model = listen
     collator = ClipCollator(processor, share_clips, prefix_cache, attention_length)
     batch = collator(clips)
-    features, _ = processor.extract_features(batch["waveforms"], device="cpu")
     prefix = PrefixCache(model, collator.prefix) if prefix_cache else None
-    loss = model(**model_inputs(batch, features, prefix, masked_head)).loss
+    loss = model(**model_inputs(batch, audio_of(processor, batch), prefix, masked_head)).loss
     loss.backward()
     gradients = _gradients(model)
 
@@ -139,8 +143,7 @@ def test_branches_do_not_see_each_other(listen, clips):
     for other in ("There is rain.", "Nothing at all."):
         clip = {**clips[1], "response": [other, "A dog."]}
         batch = collator([clip])
-        features, _ = processor.extract_features(batch["waveforms"], device="cpu")
         response = processor.tokenize_prompt("What is absent?", "A dog.").response
         batch["labels"][:, : -len(response)] = -100
-        losses.append(model(**model_inputs(batch, features)).loss.item())
-    assert losses[0] == losses[1]
+        losses.append(model(**model_inputs(batch, audio_of(processor, batch))).loss.item())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)

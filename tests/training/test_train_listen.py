@@ -53,9 +53,9 @@ def test_trains_watches_and_saves_the_adapter_alone(arguments, backbones, tmp_pa
 
 
 def test_loss_falls(arguments, tmp_path):
-    main(arguments(max_steps=60, per_device_train_batch_size=10, learning_rate=0.02, eval_steps=0, save_steps=0))
+    main(arguments(max_steps=25, per_device_train_batch_size=10, learning_rate=0.02, eval_steps=0, save_steps=0))
     losses = history(tmp_path / "run")
-    assert losses[60] < losses[1] - 0.1
+    assert losses[25] < losses[1] - 0.1
 
 
 def test_a_finished_run_is_left_alone_and_other_options_are_refused(arguments, tmp_path, caplog):
@@ -94,6 +94,20 @@ def test_switches_leave_the_loss(arguments, tmp_path, switch):
     main(arguments(**common, output_dir=tmp_path / "on"))
     main(arguments(**common, output_dir=tmp_path / "off", **{switch: False}))
     assert history(tmp_path / "on")[1] == pytest.approx(history(tmp_path / "off")[1], rel=1e-6)
+
+
+def test_cached_encoder_states_leave_the_loss(arguments, tmp_path):
+    common = {"max_steps": 4, "eval_steps": 4, "save_steps": 0, "questions": ""}
+    main(arguments(**common, output_dir=tmp_path / "plain"))
+    main(arguments(**common, output_dir=tmp_path / "cached", cache_encoder_states=True))
+    for name in ("loss", "eval_loss"):
+        plain, cached = history(tmp_path / "plain", name), history(tmp_path / "cached", name)
+        assert plain == pytest.approx(cached, rel=1e-5)
+
+
+def test_no_validation_clips(arguments, tmp_path):
+    main(arguments(max_steps=3, validation_clips=0))
+    assert list(history(tmp_path / "run", "eval_probe_auroc")) == [3]
 
 
 def test_activation_checkpointing_leaves_the_loss_and_recomputes(arguments, tmp_path, monkeypatch, caplog):
