@@ -22,10 +22,11 @@ A BENCHMARK is NAME[/SUBSET][=FOLDER], FOLDER holding its files and recordings; 
 [=FOLDER], questions made from the tags of a corpus (STRATEGY: random, popular or adversarial); or a .csv, .jsonl or
 .parquet file with the columns audio, question and answer. Names: {benchmarks}.
 
-The output folder gets results.json (rows of other systems are kept), every answer as answers/SYSTEM/BENCHMARK-SUBSET.parquet,
-and the options. A run that was stopped, by whatever, goes on where it was when the same command is given again. To
-share the work out, start the script with `accelerate launch` or `torchrun`, or give each of several machines that
-share the output folder `--shard 1/4` to `--shard 4/4`: whoever is last to finish writes the scores.
+The output folder gets results.json (rows of other systems are kept), every answer as
+answers/SYSTEM/BENCHMARK-SUBSET.parquet, and the options. A run that was stopped, by whatever, goes on where it was
+when the same command is given again. To share the work out, start the script with `accelerate launch` or `torchrun`,
+or give each of several machines that share the output folder `--shard 1/4` to `--shard 4/4`: whoever is last to finish
+writes the scores.
 """
 
 import dataclasses
@@ -128,8 +129,7 @@ def _evaluate(
         return
     records = answer_records(questions, answers, system.name)
     write_records(records, folder.with_name(f"{folder.name}.parquet"))
-    row = {**score(records), "score": options.score}
-    merge_results(output, row)
+    merge_results(output, row := score(records))
     _report(row)
 
 
@@ -185,7 +185,7 @@ def _agree_on(
     digest = hashlib.blake2b(digest_size=16)
     for name in ("id", "question", "answer"):
         digest.update(json.dumps(questions[name][:]).encode())
-    settings = {"system": system.identity(), "questions": digest.hexdigest(), "batch_size": options.batch_size}
+    settings = {"system": system.identity(), "questions": digest.hexdigest()}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "settings.json"
     with FileLock(folder / ".settings.json.lock"):
@@ -271,7 +271,7 @@ def _load_questions(specification: str, options: EvaluationOptions) -> "datasets
     name, _, folder = specification.partition("=")
     name, _, subset = name.partition("/")
     try:
-        if Path(specification).suffix in SUFFIXES:
+        if "=" not in specification and Path(specification).suffix in SUFFIXES:
             questions = read_questions(specification)
         elif name == "presence":
             from recipes.corpora import load_corpus

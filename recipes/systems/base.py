@@ -1,9 +1,9 @@
 """What every system is: something that answers the questions asked about recordings."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SAMPLING_RATE = 16000
 SCORES = ("generate", "logits")
+_MOST_BYTES_READ = 1 << 30  # larger files are told apart by their size and date
 
 
 class Answer(NamedTuple):
@@ -120,11 +121,17 @@ def is_yes_no(question: dict[str, Any]) -> bool:
     return question.get("answer_type", "yes_no") == "yes_no"
 
 
+@cache
 def fingerprint(model: str) -> str:
-    """What tells a model from another one: its name on the Hub, and of a folder the state of its files."""
+    """What tells a model from another one: its name on the Hub; of a folder, its name and what its files hold."""
     folder = Path(model).expanduser()
     if not folder.is_dir():
         return model
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".jinja", ".py"))
-    state = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return f"{folder.absolute()}@{hashlib.blake2b(json.dumps(state).encode(), digest_size=8).hexdigest()}"
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".json", ".safetensors", ".jinja", ".py"):
+            state = path.stat()
+            small = state.st_size <= _MOST_BYTES_READ
+            content = path.read_bytes() if small else f"{state.st_size} {state.st_mtime_ns}".encode()
+            digest.update(path.name.encode() + content)
+    return f"{folder.absolute().name}@{digest.hexdigest()}"

@@ -1,9 +1,12 @@
 """Systems from strings."""
 
+from pathlib import Path
+
 import pytest
 
 from recipes.systems import KINDS, load_systems
 from recipes.systems.answers_csv import AnswersCSV
+from recipes.systems.base import fingerprint
 from recipes.systems.bounds import Constant, Shuffled, Silence
 from recipes.systems.function import Function
 from recipes.systems.hf_audio_llm import HFAudioLLM
@@ -72,3 +75,13 @@ def test_what_cannot_be_understood_is_refused(specifications: list[str], message
 
 def test_every_kind_is_explained() -> None:
     assert all(KINDS.values())
+
+
+def test_a_folder_s_fingerprint_is_that_of_its_content(tmp_path: Path) -> None:
+    folders = [tmp_path / parent / "model" for parent in ("a", "b", "c")]
+    for folder, weights in zip(folders, (b"1", b"1", b"2"), strict=True):
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(weights)
+    first, same, other = (fingerprint(str(folder)) for folder in folders)
+    assert first == same != other
+    assert fingerprint("Qwen/Qwen2-Audio-7B") == "Qwen/Qwen2-Audio-7B"
