@@ -116,9 +116,9 @@ def draw_absent(events: list[str], count: int, scene_share: float, rng: np.rando
     return [name for name in NAMES if name in absent]
 
 
-def ask(name: str, rng: np.random.Generator, ease: float = 0.0) -> str:
+def ask(name: str, rng: np.random.Generator) -> str:
     """A question that asks for the class `name` in a way that is drawn: by name, synonym or natural wording."""
-    event, kind = EVENT_CLASSES[name], rng.random() * (1 - ease)
+    event, kind = EVENT_CLASSES[name], rng.random()
     if kind < 0.1:
         return event.question
     if kind < 0.25:
@@ -127,11 +127,7 @@ def ask(name: str, rng: np.random.Generator, ease: float = 0.0) -> str:
 
 
 def draw_chat(
-    wording: Wording,
-    rng: np.random.Generator,
-    unclear_share: float = 0.3,
-    unclear_yes: float = 0.78,
-    ease: float = 0.0,
+    wording: Wording, rng: np.random.Generator, unclear_share: float = 0.3, unclear_yes: float = 0.78
 ) -> Chat:
     """Draw one chat.
 
@@ -140,17 +136,14 @@ def draw_chat(
         rng: what it is drawn with.
         unclear_share: the share of question chats whose seed does not tell the answer.
         unclear_yes: the share of questions on such seeds whose true answer is yes.
-        ease: from 0 to 1, how much plainer chats are than in the end: more tags than captions, more of the positive
-            prompts, from which reading the span is learned first, fewer unclear seeds, more questions by name.
     """
-    unclear_share *= 1 - ease
-    kind = 0.1 if rng.random() < 0.5 * ease else rng.random()
+    kind = rng.random()
     if kind < 0.05:
         return Chat(None, [_taxonomy_turn(rng) for _ in range(3)])
     scene, events = draw_events(rng)
     if rng.random() < 0.25:  # mixtures that no scene explains
         events = sorted(rng.choice(NAMES, size=len(events), replace=False).tolist(), key=NAMES.index)
-    caption = rng.random() < 0.6 * (1 - ease)
+    caption = rng.random() < 0.6
     seed = write_caption(scene, events, rng) if caption else write_tags(events, rng)
     if kind < 0.49:
         return Chat(seed, [_prompt_turn(kind - 0.05, events, wording, rng)], events)
@@ -160,7 +153,7 @@ def draw_chat(
     if not known:
         _blur(chat, rng)
     for _ in range(rng.integers(1, 5)):
-        if known and rng.random() < 0.12 * (1 - ease):
+        if known and rng.random() < 0.12:
             chat.turns.append(_hypernym_turn(events, wording, rng))
             continue
         present = rng.random() < (0.5 if known else unclear_yes)
@@ -168,7 +161,7 @@ def draw_chat(
             name = _pick(events, rng) if present else draw_absent(events, 1, 0.5, rng)[0]
         else:
             name = _pick([name for name in NAMES if name not in chat.events], rng)
-        chat.turns.append((ask(name, rng, ease), answer(present, EVENT_CLASSES[name].noun, wording)))
+        chat.turns.append((ask(name, rng), answer(present, EVENT_CLASSES[name].noun, wording)))
     return chat
 
 
