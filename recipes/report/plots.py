@@ -87,10 +87,10 @@ def plot_yes_rate(results: Sequence[Result], looks: Mapping[str, style.Mark], pa
         drawn.savefig(path)
     return Plot(
         path,
-        "Who says yes to everything?",
-        "Half of the questions are to be answered with yes, so a system without bias stands in the middle. The "
-        "further to the right, the more sounds are reported that are not there. Filled: this run. Hollow: the paper's "
-        "rows, which were measured on other questions; one of them lies where none can.",
+        "How often yes, and how often right?",
+        "Half of the questions are to be answered with yes, so a system without bias stands in the middle. To the "
+        "right, sounds are reported that are not there; to the left, sounds are missed. Filled: this run. Hollow: the "
+        "paper's rows, which were measured on other questions; one of them lies where none can.",
         "; ".join(
             "{}: yes to {yes_rate:.0%}, accuracy {accuracy:.0%}".format(each.system, **each.values) for each in own
         ),
@@ -213,7 +213,7 @@ def plot_training(runs: Sequence[History], path: Path) -> Plot | None:
                         values = [scale * value for _, value in points]
                         panel.plot([step for step, _ in points], values, line, color=mark.color, label=label)
             loss = "loss" in names
-            panel.set(ylabel="loss (nats per token)" if loss else "dev questions (%)", xlim=(0, None))
+            panel.set(ylabel="loss (nats per token)" if loss else "probe (%)", xlim=(0, None))
             panel.legend(fontsize=7.5 if len(runs) > 2 else 8.5)
         axes[-1].set_xlabel("step")
         drawn.savefig(path)
@@ -225,8 +225,8 @@ def plot_training(runs: Sequence[History], path: Path) -> Plot | None:
     return Plot(
         path,
         "Training",
-        "Loss on the responses that the adapter is to make likely; below, how questions of a development set, not of "
-        "the tables, were answered on the way.",
+        "Loss on the responses that the adapter is to make likely; below, how the yes/no questions that the training "
+        "is watched with (the probe) were answered on the way.",
         "; ".join(last),
     )
 

@@ -46,9 +46,17 @@ def caveats(inputs: Inputs, backbones: Sequence[Backbones]) -> list[tuple[str, s
         found.append(
             (
                 "Other sounds",
-                "The sound world is made by a program: short clips of a few dozen kinds of sounds, mixed cleanly. The "
+                "The sound world is made by a program: short clips of a few dozen kinds of sounds. The "
                 "paper's recordings are from AudioCaps and other collections of real sound, with hundreds of labels. "
                 "Scores on the two are not on one scale.",
+            )
+        )
+    if any(subset.startswith("dev_") for _, subset in asked):
+        found.append(
+            (
+                "Development questions",
+                "Subsets called dev are there to choose settings on. Scores on them are better than they should be as "
+                "far as anything was chosen.",
             )
         )
     if any(each.text_notes for each in backbones):
@@ -107,11 +115,14 @@ def name_model(model: str) -> str:
     return "/".join(Path(model).parts[-2:]) if Path(model).is_absolute() else model
 
 
-def list_notes(notes: dict[str, Any]) -> str:
-    """What the builder of a backbone noted, but for what stands in a table of its own: "seed 0, batch size 16"."""
-    flat = {**notes, **(notes.get("recipe") or {})}
-    return ", ".join(
-        f"{name.replace('_', ' ')} {f'{value:.4g}' if isinstance(value, float) else value}"
-        for name, value in flat.items()
-        if not isinstance(value, dict)
-    )
+def list_notes(notes: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the builder of a backbone noted, but for `measured` and `gates`, which have a table: names and values."""
+    listed = []
+    for name, value in notes.items():
+        if isinstance(value, dict):
+            listed += list_notes(value) if name not in ("measured", "gates") else []
+        else:
+            values = value if isinstance(value, list) else [value]
+            texts = [f"{each:.4g}" if isinstance(each, float) else str(each) for each in values]
+            listed.append((name.replace("_", " "), "; ".join(texts)))
+    return listed

@@ -26,6 +26,7 @@ def test_caveats_are_those_of_the_run():
         *("The paper's questions are not known", "Damaged questions", "A test made anew"),
         *always,
     ]
+    assert "Development questions" in headings(("sound_world", "dev_random"))
     assert "Damaged questions" not in headings(("audio_hallucination", "popular_repaired"))
 
 
@@ -44,7 +45,11 @@ def test_other_systems_are_not():
 
 
 def test_notes_and_names():
-    notes = {"seed": 0, "mean_average_precision": 0.95344878, "recipe": {"unlikelihood": 1.0}, "gates": {"x": 1}}
-    assert list_notes(notes) == "seed 0, mean average precision 0.9534, unlikelihood 1"
+    notes = {"mean_average_precision": 0.95344878, "training": {"unlikelihood": 1.0, "stretches": ["a", "b"]}}
+    assert list_notes({**notes, "gates": {"x": 1}, "measured": {}}) == [
+        ("mean average precision", "0.9534"),
+        ("unlikelihood", "1"),
+        ("stretches", "a; b"),
+    ]
     assert name_model("/home/me/backbones/llama") == "backbones/llama"
     assert name_model("openai/whisper-small") == "openai/whisper-small"
