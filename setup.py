@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 EXTRAS = {
     "quantization": ["bitsandbytes>=0.46"],
-    "app": ["gradio>=5.0"],
+    "app": ["gradio>=6.31"],
     "serving": ["transformers[serving]"],
     "wordnet": ["nltk>=3.8"],
     "media": ["av>=14.0"],
