@@ -1,20 +1,32 @@
 """Every example runs as its docstring says, on the miniature."""
 
 import csv
+import json
+import os
+import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from recipes.miniature import AUDIO_MODEL, TEXT_MODEL
+from tests.hub import TOKEN, serve_hub
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def _run(name: str, *arguments: object) -> str:
+def _start(name: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess:
     command = [sys.executable, str(ROOT / "examples" / name), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, env={**os.environ, **environment})
+
+
+def _run(name: str, *arguments: object, **environment: str) -> str:
+    done = _start(name, *arguments, **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -54,11 +66,125 @@ def test_compose(tmp_path: Path) -> None:
     assert (tmp_path / "model" / "model.safetensors").is_file()
 
 
-def test_the_terminal(demo_model: Path, sound: Path) -> None:
-    command = [sys.executable, "-m", "modeling_listen", str(sound), "--model", str(demo_model)]
-    table = subprocess.run([*command, "--sounds", "dog, rain"], capture_output=True, text=True, cwd=ROOT)
-    assert [row.split("\t")[0] for row in table.stdout.splitlines()] == ["dog", "rain"], table.stderr
-    broken = subprocess.run(
-        [*command[:3], str(sound.parent / "absent.wav"), "Hi?", *command[4:]], capture_output=True, text=True, cwd=ROOT
+def test_push_to_hub(demo_model: Path, sound: Path, tmp_path: Path) -> None:
+    """What is published loads by itself: with the miniature's backbones, which are in a folder of this machine."""
+    environment = {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(tmp_path)}
+    arguments = ("push_to_hub.py", demo_model, "me/listen-demo")
+    with serve_hub(tmp_path / "hub") as url:
+        refused = _start(*arguments, HF_ENDPOINT=url, **environment)
+        assert refused.returncode and "hf auth login" in refused.stderr
+        assert not (tmp_path / "hub").exists()
+        published = _run(*arguments, HF_ENDPOINT=url, HF_TOKEN=TOKEN, **environment)
+    assert "me/listen-demo" in published
+    folder = tmp_path / "hub" / "me" / "listen-demo"
+    assert {"README.md", "config.json", "model.safetensors", "modeling_listen.py"} <= set(os.listdir(folder))
+    assert not [path for path in folder.rglob("*.json") if AUDIO_MODEL in path.read_text(encoding="utf-8")]
+    shutil.move(folder, tmp_path / "elsewhere")
+    assert _run("ask.py", tmp_path / "elsewhere", sound, "Replay the audio.") == _run(
+        "ask.py", demo_model, sound, "Replay the audio."
     )
-    assert broken.returncode == 1 and "absent.wav" in broken.stderr
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips of the sound world as a user's own folder: recordings and a table of tags."""
+    from recipes.corpora import load_corpus
+
+    folder = tmp_path_factory.mktemp("my_recordings")
+    with open(folder / "metadata.csv", "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "tags"])
+        for clip in load_corpus("sound_world", split="dev", num_clips=30):
+            path = Path(clip["audio"]["path"])
+            shutil.copy(path, folder)
+            table.writerow([path.name, ";".join(clip["tags"])])
+    return folder
+
+
+@pytest.mark.slow
+def test_train_on_your_recordings(recordings: Path, sound: Path, tmp_path: Path) -> None:
+    output = tmp_path / "mine"
+    arguments = ("train_on_your_recordings.py", recordings, "--output", output, "--num_train_epochs", 2)
+    _run(*arguments)
+    rows = json.loads((output / "results.json").read_text(encoding="utf-8"))
+    assert {row["system"] for row in rows} >= {"LISTEN", "always-yes"}
+    assert all(row["n"] == rows[0]["n"] > 10 for row in rows)
+    assert (output / "report.html").is_file()
+    assert _run("ask.py", output / "model", sound, "Replay the audio.").strip()
+    trained = (output / "model" / "model.safetensors").stat().st_mtime
+    _run(*arguments)  # nothing is left to do
+    assert (output / "model" / "model.safetensors").stat().st_mtime == trained
+
+
+def test_train_on_recordings_that_cannot_be_judged(sound: Path, tmp_path: Path) -> None:
+    (tmp_path / "noise.wav").write_bytes(sound.read_bytes())
+    (tmp_path / "metadata.csv").write_text("file,caption\nnoise.wav,Wind.\n", encoding="utf-8")
+    done = _start("train_on_your_recordings.py", tmp_path, "--output", tmp_path / "mine")
+    assert done.returncode and str(tmp_path) in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def served(demo_model: Path, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """URL and folder of a self-contained model behind `transformers serve`; the process ends with the test."""
+    from modeling_listen import ListenForConditionalGeneration, ListenProcessor
+
+    for package in ("fastapi", "uvicorn"):
+        pytest.importorskip(package, reason=f"transformers serve needs {package}: pip install 'transformers[serving]'")
+    folder = tmp_path / "served"
+    ListenForConditionalGeneration.from_pretrained(demo_model).save_pretrained(folder, include_backbones=True)
+    ListenProcessor.from_pretrained(demo_model).save_pretrained(folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [Path(sys.executable).with_name("transformers"), "serve", folder, "--trust-remote-code"]
+    process = subprocess.Popen([*command, "--device", "cpu", "--port", str(port)])
+    try:
+        for _ in range(600):
+            assert process.poll() is None, "the server ended"
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+                    break
+            except OSError:
+                time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}/v1", folder
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.mark.slow
+def test_ask_over_http(served: tuple[str, Path], sound: Path) -> None:
+    url, folder = served
+    question = "Replay the audio."
+    assert _run("ask_over_http.py", url, folder, sound, question) == _run("ask.py", folder, sound, question)
+
+
+def test_lmms_eval(demo_model: Path, sound: Path, long_sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("lmms_eval", reason="lmms-eval is not installed: pip install lmms-eval")
+    from lmms_eval.api.instance import Instance
+    from lmms_eval.models.registry_v2 import ModelRegistryV2
+
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    from lmms_eval_listen import MANIFEST
+
+    registry = ModelRegistryV2()
+    registry.register_manifest(MANIFEST)
+    model = registry.get_model_class("listen").create_from_arg_string(f"pretrained={demo_model}", {"batch_size": 2})
+    clips = [model.processor.load_audio(path) for path in (sound, long_sound, sound)]
+    model.task_dict = {"task": {"test": [{"array": clip, "sampling_rate": 16_000} for clip in clips]}}
+
+    def requests(kind: str, second: object) -> list[Instance]:
+        metadata = {"task": "task", "repeats": 1}
+        return [
+            Instance(kind, ("Is there a dog?", second, lambda doc: [doc], index, "task", "test"), index,
+                     {**metadata, "doc_id": index})
+            for index in range(3)
+        ]  # fmt: skip
+
+    answers = model.generate_until(requests("generate_until", {"max_new_tokens": 4, "temperature": 0, "until": ["."]}))
+    assert len(answers) == 3 and answers[0] == answers[2]
+    yes, no = (model.loglikelihood(requests("loglikelihood", target)) for target in ("Yes", " No"))
+    assert all(loss > 0 for loss, _ in yes + no)
+    assert yes[0] == yes[2]
+    greedy = model.loglikelihood(requests("loglikelihood", lambda doc: answers[0]))
+    assert len(greedy) == 3

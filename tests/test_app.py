@@ -1,0 +1,80 @@
+"""The page, as a real process that a client asks over HTTP."""
+
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+gradio_client = pytest.importorskip("gradio_client", reason="gradio is not installed: pip install '.[app]'")
+pytest.importorskip("gradio", reason="gradio is not installed: pip install '.[app]'")
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def page(demo_model: Path) -> Iterator[str]:
+    """URL of the page with two models; the process ends with the tests."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, ROOT / "examples" / "app.py", "--model", demo_model, "--compare", demo_model]
+    process = subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        for _ in range(600):
+            assert process.poll() is None, "the page's process ended"
+            try:
+                urllib.request.urlopen(url, timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def client(page: str) -> gradio_client.Client:
+    return gradio_client.Client(page, verbose=False)
+
+
+def test_two_models_answer_side_by_side(client: gradio_client.Client, sound: Path) -> None:
+    html = client.predict(gradio_client.handle_file(sound), "Is there a <b>dog</b>?", api_name="/ask")
+    assert re.findall(r"<h3>(Trained [^<]*)</h3>", html) == ["Trained with negatives", "Trained without negatives"]
+    scores = re.findall(r"(yes|no) (\d\.\d\d)</b>", html)
+    assert len(scores) == 2 and scores[0] == scores[1]  # it is the same model twice
+    assert all((float(score) > 0.5) == (answer == "yes") or score == "0.50" for answer, score in scores)
+
+
+def test_presence_table(client: gradio_client.Client, sound: Path) -> None:
+    html = client.predict(gradio_client.handle_file(sound), "dog, , <rain>", api_name="/look_for")
+    assert re.findall(r"<tr><td>(.*?)</td>", html) == ["dog", "&lt;rain&gt;"]
+    assert html.count('class="bar"') == 4
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "content", "text", "message"),
+    [("/ask", b"no audio", "Hi?", "decoded"), ("/ask", None, " ", "Ask something"), ("/look_for", None, ",", "Name")],
+)
+def test_what_cannot_be_answered_is_said(
+    client: gradio_client.Client, sound: Path, tmp_path: Path, endpoint: str, content: bytes, text: str, message: str
+) -> None:
+    path = tmp_path / "clip.wav"
+    path.write_bytes(content or sound.read_bytes())
+    with pytest.raises(gradio_client.exceptions.AppError, match=message):
+        client.predict(gradio_client.handle_file(path), text, api_name=endpoint)
+
+
+def test_nothing_is_fetched_from_elsewhere(page: str) -> None:
+    with urllib.request.urlopen(page, timeout=30) as answer:
+        html = answer.read().decode()
+    fetched = re.findall(r"<(?:script|link|img|iframe)[^>]*?(?:src|href)=\"(https?://[^\"]+)", html)
+    assert not [url for url in fetched if not url.startswith(page)]
+    assert "fonts.googleapis.com" not in html
