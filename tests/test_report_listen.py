@@ -147,8 +147,10 @@ def test_a_model_elsewhere_is_found_by_the_settings(tmp_path):
     (model / "training.yaml").write_text("seed: 34\nresponses: gone\n")
     (run / "evaluation.yaml").write_text(f"systems: ['A=B=listen:{model}', silence]\n")
     main(["--results", str(run), "--output_dir", str(tmp_path / "out")])
-    assert (tmp_path / "out" / "plots" / "training.png").is_file()
-    text = Page(tmp_path / "out" / "report.html").text
+    page = Page(tmp_path / "out" / "report.html")
+    described = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
+    assert any("A=B: training 1.000 at step 2" in each for each in described)
+    text = page.text
     assert "model/training 34" in text and f"listen: {model}" in text
 
 

@@ -52,6 +52,16 @@ def related_folders(folders: Iterable[Path]) -> list[Path]:
     return related
 
 
+def model_names(settings: Iterable[Settings]) -> dict[Path, str]:
+    """What evaluations call the models in folders."""
+    return {
+        Path(value).resolve(): name
+        for each in settings
+        for name, kind, value in _systems(each)
+        if name and kind == "listen"
+    }
+
+
 def _systems(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """The name ("" if it has none), kind and value of each system of an evaluation: NAME=KIND:VALUE."""
     for system in settings.content.get("systems") or []:

@@ -11,7 +11,7 @@ from typing import Any
 
 from recipes.report import plots, style, tables, traces, wording
 from recipes.report.examples import Example, choose_examples
-from recipes.report.facts import read_settings, related_folders, tell_facts
+from recipes.report.facts import model_names, read_settings, related_folders, tell_facts
 from recipes.report.inputs import RESULTS, Inputs, Result
 from recipes.report.scores import JOIN, TASKS, Task, compare, negative_kind, paper_tables, pooled_results, task_of
 
@@ -77,8 +77,9 @@ def build_report(
     pooled = pooled_results(inputs)
     folders = related_folders(folders)
     settings = read_settings(folders)
-    models = traces.checkpoints(folders)
-    backbones = [traces.backbones(model) for model in models]
+    names = model_names(settings)
+    models = {folder: names.get(folder, folder.name) for folder in traces.checkpoints(folders)}
+    backbones = traces.backbones(models)
     report = Report(
         title=title,
         made=f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
@@ -96,7 +97,8 @@ def build_report(
         note for section in report.sections for note in paper_tables()["table3"]["notes"].get(section.task.name, [])
     ] + (paper_tables()["table2"]["notes"] if report.data else [])
     report.headline, report.figures = _headline([*pooled, *inputs.results], reference)
-    report.pictures = _draw(inputs, pooled, folders, models, output / "plots")
+    weights = [each for model, name in models.items() if (each := traces.layer_weights(model, name)) is not None]
+    report.pictures = _draw(inputs, pooled, traces.histories(folders, names), weights, output / "plots")
     report.comparison = _compare(inputs, pooled, reference)
     report.facts = tell_facts(inputs, settings)
     return report
@@ -148,7 +150,11 @@ def _headline(results: Sequence[Result], reference: str | None) -> tuple[str, li
 
 
 def _draw(
-    inputs: Inputs, pooled: list[Result], folders: Sequence[Path], models: Sequence[Path], folder: Path
+    inputs: Inputs,
+    pooled: list[Result],
+    histories: Sequence[traces.History],
+    weights: Sequence[traces.LayerWeights],
+    folder: Path,
 ) -> list[plots.Plot]:
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("*.png"):
@@ -168,12 +174,11 @@ def _draw(
         )
         answers = inputs.answers[chosen]
     looks = style.marks(dict.fromkeys([*inputs.systems, *inputs.answers["system"]]))
-    weights = [each for model in models if (each := traces.layer_weights(model)) is not None]
     drawn = [
         plots.plot_yes_rate(first, looks, folder / "yes_rate.png"),
         plots.plot_negative_kinds(same, folder / "negative_kinds.png"),
         plots.plot_roc(answers, looks, folder / "roc.png"),
-        plots.plot_training(traces.histories(folders), folder / "training.png"),
+        plots.plot_training(histories, folder / "training.png"),
         plots.plot_layers(weights, folder / "layers.png"),
     ]
     return [plot for plot in drawn if plot is not None]

@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ class CorpusCount:
 
 @dataclass
 class History:
-    """The log of one training run: for each score of `HISTORY_SCORES` that it has, steps and values."""
+    """The log of a model's training: for each score of `HISTORY_SCORES` that it has, steps and values."""
 
     name: str
     scores: dict[str, list[tuple[int, float]]]
@@ -52,9 +52,9 @@ class LayerWeights:
 
 @dataclass
 class Backbones:
-    """The backbones of a checkpoint, and what `gates.json` says of them where they were made here."""
+    """The backbones of some models, and what `gates.json` says of them where they were made here."""
 
-    name: str
+    names: list[str]
     audio_model: str
     text_model: str
     audio_notes: dict[str, Any] = field(default_factory=dict)
@@ -88,8 +88,12 @@ def count_responses(folders: Iterable[Path]) -> list[CorpusCount]:
     ]
 
 
-def histories(folders: Iterable[Path]) -> list[History]:
+def histories(folders: Iterable[Path], names: Mapping[Path, str]) -> list[History]:
     """The `history.jsonl` of training runs.
+
+    Args:
+        folders: where they are looked for.
+        names: of models, by folder; others are called as their folder is.
 
     Raises:
         ValueError: a line of one is not JSON.
@@ -107,7 +111,12 @@ def histories(folders: Iterable[Path]) -> list[History]:
             for name in HISTORY_SCORES
         }
         if any(scores.values()):
-            found.append(History(path.parent.name, {name: points for name, points in scores.items() if points}))
+            found.append(
+                History(
+                    names.get(path.parent, path.parent.name),
+                    {name: points for name, points in scores.items() if points},
+                )
+            )
     return found
 
 
@@ -124,7 +133,7 @@ def checkpoints(folders: Iterable[Path]) -> list[Path]:
     ]
 
 
-def layer_weights(checkpoint: Path) -> LayerWeights | None:
+def layer_weights(checkpoint: Path, name: str) -> LayerWeights | None:
     """The layer weights of a checkpoint's adapter, read without its backbones; None if it holds no adapter."""
     import numpy as np
 
@@ -141,18 +150,25 @@ def layer_weights(checkpoint: Path) -> LayerWeights | None:
     adapter = ListenAdapter(ListenConfig.from_pretrained(checkpoint).adapter_config)
     adapter.load_state_dict(tensors)
     importance = adapter.layer_importance()
-    return LayerWeights(checkpoint.name, list(importance), np.stack([each.numpy() for each in importance.values()]))
+    return LayerWeights(name, list(importance), np.stack([each.numpy() for each in importance.values()]))
 
 
-def backbones(checkpoint: Path) -> Backbones:
-    """What a checkpoint's configuration says of its backbones, and the `gates.json` beside their folders."""
-    config = _json(checkpoint / "config.json")
-    # Folders are relative to the checkpoint.
-    audio_model, text_model = (
-        str((checkpoint / name).resolve() if name and (checkpoint / name).is_dir() else name)
-        for name in (config.get("audio_model_id") or "", config.get("text_model_id") or "")
-    )
-    return Backbones(checkpoint.name, audio_model, text_model, _notes(audio_model), _notes(text_model))
+def backbones(models: Mapping[Path, str]) -> list[Backbones]:
+    """What checkpoints say of their backbones, and the `gates.json` beside these; each pair of backbones once.
+
+    Args:
+        models: names of the models by checkpoint.
+    """
+    found: dict[tuple[str, str], Backbones] = {}
+    for checkpoint, name in models.items():
+        config = _json(checkpoint / "config.json")
+        # Folders are relative to the checkpoint.
+        pair = tuple(
+            str((checkpoint / model).resolve() if model and (checkpoint / model).is_dir() else model)
+            for model in (config.get("audio_model_id") or "", config.get("text_model_id") or "")
+        )
+        found.setdefault(pair, Backbones([], *pair, *map(_notes, pair))).names.append(name)
+    return list(found.values())
 
 
 def _notes(model: str) -> dict[str, Any]:

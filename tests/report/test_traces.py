@@ -43,11 +43,12 @@ def test_history(tmp_path):
         {"loss": 1},
     ]
     (tmp_path / "history.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
-    (found,) = histories([tmp_path])
+    (found,) = histories([tmp_path], {tmp_path: "LISTEN"})
+    assert found.name == "LISTEN"
     assert found.scores == {"loss": [(1, 2.0)], "eval_probe_auroc": [(2, 0.7)]}
     (tmp_path / "history.jsonl").write_text("{")
     with pytest.raises(ValueError, match=r"history\.jsonl"):
-        histories([tmp_path])
+        histories([tmp_path], {})
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def checkpoint(tmp_path):
 
 
 def test_layer_weights_are_read_from_the_adapter_alone(checkpoint):
-    found = layer_weights(checkpoint)
+    found = layer_weights(checkpoint, "LISTEN")
     expected = np.exp([0, 1, 2]) / np.exp([0, 1, 2]).sum()
     assert found.layers == [1, 2, 4]
     np.testing.assert_allclose(found.weights, np.repeat(expected[:, None], 3, axis=1), rtol=1e-5)
@@ -88,7 +89,8 @@ def test_checkpoints_and_what_their_backbones_could_do(checkpoint, tmp_path):
     (checkpoint / "checkpoint-5").mkdir()
     (checkpoint / "checkpoint-5" / "config.json").write_text((checkpoint / "config.json").read_text())
     assert checkpoints([tmp_path]) == [checkpoint]
-    found = backbones(checkpoint)
+    (found,) = backbones({checkpoint: "A", checkpoint / "checkpoint-5" / "..": "B"})
+    assert found.names == ["A", "B"]
     assert found.audio_model == "openai/whisper-small"
     assert found.text_model == str(tmp_path / "backbones" / "llama")
     assert found.text_notes["measured"] == {"yes_no": 0.98}

@@ -7,7 +7,7 @@ from recipes.report.inputs import Inputs, Result
 from recipes.report.traces import Backbones
 from recipes.report.wording import caveats, explain_system, list_notes, name_model
 
-MADE = Backbones("model", "/a/whisper", "/a/llama", {}, {"recipe": {"unlikelihood": 1.0}})
+MADE = Backbones(["model"], "/a/whisper", "/a/llama", {}, {"recipe": {"unlikelihood": 1.0}})
 
 
 def headings(*asked, backbones=()):
