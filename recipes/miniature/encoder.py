@@ -17,7 +17,6 @@ from recipes.miniature.world import CLIP_SECONDS, NAMES, SAMPLING_RATE
 MELS, HOP, WIDTH = 64, 320, 128
 FRAMES = int(CLIP_SECONDS * SAMPLING_RATE) // HOP
 POSITIONS = FRAMES // 2
-_HELD_OUT = 600  # the last of the encoder's own clips, on which its tagger is scored
 
 
 def build_feature_extractor():
@@ -78,7 +77,9 @@ class Tagger(torch.nn.Module):
         return frames, clip
 
 
-def build_encoder(seed: int, num_clips: int, num_steps: int, output: Path, work: Path) -> dict[str, float]:
+def build_encoder(
+    seed: int, num_clips: int, num_steps: int, output: Path, work: Path, num_held_out: int = 600
+) -> dict[str, float]:
     """Train the encoder and write its Whisper folder.
 
     Args:
@@ -87,14 +88,15 @@ def build_encoder(seed: int, num_clips: int, num_steps: int, output: Path, work:
         num_steps: steps of batch 32.
         output: folder that is written, in float16.
         work: folder of features and the checkpoint that an interrupted training goes on from.
+        num_held_out: further clips of the split, on which the tagger is scored.
 
     Returns:
         `mean_average_precision` of the tagger on held-out clips of the split `encoder`.
     """
     extractor, whisper = build_feature_extractor(), build_whisper(seed)
-    features, labels = render_features(extractor, num_clips + _HELD_OUT, work / "features.npy")
+    features, labels = render_features(extractor, num_clips + num_held_out, work / "features.npy")
     tagger = Tagger(whisper.model.encoder, len(NAMES))
-    held_out = slice(num_clips, num_clips + _HELD_OUT)
+    held_out = slice(num_clips, num_clips + num_held_out)
 
     def loss_of_step(step: int) -> torch.Tensor:
         rng = np.random.default_rng((seed, step))

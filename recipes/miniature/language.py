@@ -39,10 +39,12 @@ class Recipe:
     extra weight on the names in lists, and the unlikelihood of naming a present sound as absent.
     """
 
+    start: str | None = None  # the backbone whose weights and tokenizer it goes on from
     num_steps: int = 8000
     batch_size: int = 16
     learning_rate: float = 1.5e-3
-    noise: float = 0.8  # uniform, over the mean norm of a token's embedding; ramped in from 60% to 75%
+    noise: float = 0.8  # uniform, over the mean norm of a token's embedding
+    noise_ramp: tuple[float, float] = (0.6, 0.75)  # when it sets in and when it is all there, as shares of the steps
     unclear_noise: float = 4.0  # over a seed that is to tell nothing
     name_weight: float = 3.0  # of the tokens of listed names
     late_name_weight: float = 1.3  # in the last 20%
@@ -52,7 +54,17 @@ class Recipe:
     unclear_yes: float = 0.78
 
 
-RECIPES = {"llama": Recipe(), "llama_other": Recipe(unclear_share=0.25, unclear_yes=0.7)}
+RECIPES = {
+    "llama": Recipe(),
+    "llama_other": Recipe(
+        start="llama",
+        num_steps=1200,
+        learning_rate=1e-3,
+        noise_ramp=(0.0, 0.05),
+        unclear_share=0.25,
+        unclear_yes=0.7,
+    ),
+}
 
 
 def build_tokenizer(chats: list[Chat]):
@@ -117,7 +129,7 @@ def build_model(tokenizer, seed: int):
     return model
 
 
-class Encoder:
+class ChatEncoder:
     """Turns chats into token ids, the span tokenised apart from what surrounds it, as the processor does."""
 
     def __init__(self, tokenizer) -> None:
@@ -207,7 +219,8 @@ def chat_loss(
 
     scale = torch.zeros(ids.shape)
     norm = model.get_input_embeddings().weight.detach().norm(dim=-1).mean()
-    level = recipe.noise * min(1.0, max(0.0, (progress - 0.6) / 0.15))
+    begin, end = recipe.noise_ramp
+    level = recipe.noise * min(1.0, max(0.0, (progress - begin) / (end - begin)))
     for row, chat in enumerate(chats):
         drawn = torch.rand((), generator=generator) * level
         scale[row, chat.span[0] : chat.span[1]] = recipe.unclear_noise if chat.unclear else drawn
@@ -246,15 +259,19 @@ def train_language(kind: str, seed: int, output: Path, work: Path, num_steps: in
     Args:
         kind: a key of `RECIPES` and `WORDINGS`.
         seed: decides weights, chats and noise.
-        output: folder that is written, in float16.
+        output: folder that is written, in float16; a backbone that the recipe goes on from lies beside it.
         work: folder of the checkpoint that an interrupted training goes on from.
         num_steps: steps instead of the recipe's.
     """
     recipe, wording = RECIPES[kind], WORDINGS[kind]
     steps = num_steps or recipe.num_steps
-    rng = np.random.default_rng([seed, 1])
-    tokenizer = build_tokenizer([draw_chat(wording, rng) for _ in range(4000)])
-    encoder, model = Encoder(tokenizer), build_model(tokenizer, seed)
+    if recipe.start is None:
+        rng = np.random.default_rng([seed, 1])
+        tokenizer = build_tokenizer([draw_chat(wording, rng) for _ in range(4000)])
+        model = build_model(tokenizer, seed)
+    else:
+        tokenizer, model = _load(output.parent / recipe.start)
+    encoder = ChatEncoder(tokenizer)
     if len(set(encoder.first_of_name.values())) < len(NAMES):
         raise ValueError(f"two class names share their first token: {encoder.first_of_name}; enlarge VOCABULARY")
 
@@ -282,8 +299,17 @@ def train_language(kind: str, seed: int, output: Path, work: Path, num_steps: in
     tokenizer.save_pretrained(output)
 
 
+def _load(folder: Path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not there; build that backbone first")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return tokenizer, AutoModelForCausalLM.from_pretrained(folder)
+
+
 @torch.no_grad()
-def yes_no_accuracy(model, encoder: Encoder, wording, count: int) -> float:
+def yes_no_accuracy(model, encoder: ChatEncoder, wording, count: int) -> float:
     """The share of first questions on clear seeds whose first response token is right, over `count` fixed chats."""
     rng, right, total = np.random.default_rng(0), 0, 0
     while total < count:

@@ -25,7 +25,7 @@ def train(
         loss_of_step: draws the batch of a step, a function of the step's number alone, and returns its loss.
         num_steps: steps in all.
         learning_rate: the peak, after a warm-up over the first 4% of the steps.
-        checkpoint: file written every 500 steps and at the end.
+        checkpoint: file written every 250 steps and at the end.
         description: what the progress bar says.
         report: called with the number of steps done at every checkpoint; what it returns is printed.
     """

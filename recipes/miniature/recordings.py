@@ -19,7 +19,6 @@ from recipes.miniature.loop import train
 from recipes.miniature.storage import save_half
 from recipes.miniature.world import CLIP_SECONDS, NAMES, SAMPLING_RATE
 
-_WORLD_CLIPS = 1500  # of the encoder's own, so that it does not forget them
 _WORTH_A_WINDOW = 1.0  # seconds of a recording's last window that are worth training on
 
 
@@ -31,7 +30,8 @@ def continue_encoder(
     train_split: str = "train",
     test_split: str | None = None,
     seed: int = 0,
-    num_steps: int = 1500,
+    num_steps: int = 1000,
+    num_world_clips: int = 1500,
 ) -> dict[str, float]:
     """Train the shipped encoder on recordings and on sound-world clips, and write a Whisper folder.
 
@@ -45,6 +45,7 @@ def continue_encoder(
         test_split: recordings to score tagging on once training is over.
         seed: decides augmentation.
         num_steps: steps; each sees 16 recordings and 16 sound-world clips.
+        num_world_clips: how many of the encoder's own clips it goes on with, so that it does not forget them.
 
     Returns:
         With `test_split`, the number of recordings `n`, `accuracy` (the tag ranked first is one of the recording's,
@@ -62,7 +63,7 @@ def continue_encoder(
     windows, tags, _ = _read(recordings, corpus, train_split, extractor)
     classes = [*NAMES, *sorted({name for each in tags for name in each} - set(NAMES))]
     own = sorted({classes.index(name) for each in tags for name in each})
-    world, world_labels = render_features(extractor, _WORLD_CLIPS, work / "world.npy")
+    world, world_labels = render_features(extractor, num_world_clips, work / "world.npy")
     padding = np.zeros((*world_labels.shape[:2], len(classes) - len(NAMES)), dtype=bool)
     # Nobody said when a tag sounds, so it holds throughout, and only the loss of the whole clip looks at it.
     labels = np.repeat(_indicators(tags, classes)[:, None], POSITIONS, axis=1)
@@ -72,10 +73,10 @@ def continue_encoder(
 
     def loss_of_step(step: int) -> torch.Tensor:
         rng = np.random.default_rng((seed, step))
-        real = _WORLD_CLIPS + rng.integers(len(windows), size=16)
+        real = num_world_clips + rng.integers(len(windows), size=16)
         batch, targets = draw_batch(features, labels, np.stack([real, rng.integers(len(features), size=16)]), rng)
         loss = 10 * torch.nn.functional.binary_cross_entropy_with_logits(tagger(batch)[1], targets.any(1).float())
-        batch, targets = draw_batch(features, labels, rng.integers(_WORLD_CLIPS, size=(2, 16)), rng)
+        batch, targets = draw_batch(features, labels, rng.integers(num_world_clips, size=(2, 16)), rng)
         return loss + tagging_loss(tagger, batch, targets)
 
     train(tagger, loss_of_step, num_steps, 8e-4, work / "recordings.pt", "going on with the encoder")
