@@ -94,11 +94,10 @@ def test_header_and_seed_run_once(engine, seeds):
     )
     answer(engine.with_sampling(Sampling(max_new_tokens=1)), [asked])
     hook.remove()
-    prefix, trunks, *suffixes = processed
-    tokens = engine.processor.tokenize_prompt("Replay the audio.")
-    assert prefix == (1, len(tokens.prefix))
-    assert trunks[0] == len({request.seed for request in asked}) == 8
-    assert sum(rows for rows, _ in suffixes) == len(asked)
+    prefix, trunks, suffixes = processed[0], processed[1::2], processed[2::2]
+    assert prefix == (1, len(engine.processor.tokenize_prompt("Replay the audio.").prefix))
+    assert sum(rows for rows, _ in trunks) == len({request.seed for request in asked}) == 8
+    assert sum(rows for rows, _ in suffixes) == len(asked) == 32
 
 
 def test_ended_rows_leave_the_batch(text_model):

@@ -1,7 +1,7 @@
 """Decoding in one batch that rows leave when they end, over prompts that share what they begin with."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -37,43 +37,40 @@ class Row:
 
 @dataclass
 class _Columns:
-    """Keys and values of several rows side by side.
+    """What several rows have seen, side by side.
 
     Attributes:
-        layers: for each layer, keys and values, (rows, heads, columns, head size).
+        cache: keys and values of every layer, (rows, heads, columns, head size).
         mask: (rows, columns), true where a column holds a token of the row.
         position: (rows,), the position of the row's next token.
     """
 
-    layers: list[tuple[torch.Tensor, torch.Tensor]]
+    cache: DynamicCache
     mask: torch.Tensor
     position: torch.Tensor
 
-    def select(self, rows: list[int]) -> "_Columns":
-        """Some of the rows, in the order given, without the leading columns that none of them uses."""
-        index = torch.tensor(rows, device=self.mask.device)
-        mask = self.mask[index]
-        first = int(mask.any(dim=0).int().argmax())
-        layers = [(keys[index, :, first:], values[index, :, first:]) for keys, values in self.layers]
-        return _Columns(layers, mask[:, first:], self.position[index])
-
-    def join(self, other: "_Columns") -> "_Columns":
-        """The rows of both, their last columns aligned."""
-        width = max(self.mask.shape[1], other.mask.shape[1])
-        layers = [
-            tuple(torch.cat([_pad(states, width) for states in pair]) for pair in zip(one, two, strict=True))
-            for one, two in zip(self.layers, other.layers, strict=True)
-        ]
-        masks = [torch.nn.functional.pad(each.mask, (width - each.mask.shape[1], 0)) for each in (self, other)]
-        return _Columns(layers, torch.cat(masks), torch.cat([self.position, other.position]))
+    @classmethod
+    def gather(cls, parts: list[tuple["_Columns", list[int]]]) -> "_Columns":
+        """A copy of some rows of each part, their last columns aligned, without leading columns that none uses."""
+        device = parts[0][0].mask.device
+        taken = [(columns, torch.tensor(rows, device=device)) for columns, rows in parts]
+        masks = [columns.mask[rows] for columns, rows in taken]
+        width = max(mask.shape[1] - int(mask.any(dim=0).int().argmax()) for mask in masks)
+        layers = []
+        for of_parts in zip(*(columns.cache.layers for columns, _ in taken), strict=True):
+            chosen = [(layer.keys[rows], layer.values[rows]) for layer, (_, rows) in zip(of_parts, taken, strict=True)]
+            layers.append([torch.cat([_fit(each, width) for each in states]) for states in zip(*chosen, strict=True)])
+        mask = torch.cat([_fit(mask[..., None], width)[..., 0] for mask in masks])
+        return cls(DynamicCache(layers), mask, torch.cat([columns.position[rows] for columns, rows in taken]))
 
 
 class SharedPrefixDecoder:
     """Generates responses for prompts `prefix + span + suffix`, all with the same prefix.
 
-    The prefix runs through the model once, each distinct span once, and only the suffixes once for each row. Rows that
-    end leave the batch and others take their places, a quarter of the batch at a time. What a row draws depends on its
-    own logits and its own `uniforms`; which rows stand beside it changes the logits by no more than rounding.
+    The prefix runs through the model once, each distinct span once for the rows that start together, and only the
+    suffixes once for each row. Rows that end leave the batch and others take their places, a quarter of it at a time.
+    What a row draws depends on its own logits and its own `uniforms`; which rows stand beside it changes the logits by
+    no more than rounding.
 
     Args:
         model: any causal LM of Transformers whose cache holds keys and values.
@@ -107,52 +104,49 @@ class SharedPrefixDecoder:
         with torch.inference_mode():
             empty = torch.empty(1, 0, dtype=torch.bool, device=model.device)
             start = torch.zeros(1, dtype=torch.long, device=model.device)
-            self._prefix, _ = self._extend(_Columns([], empty, start), [prefix])
+            self._prefix, _ = self._extend(_Columns(DynamicCache(), empty, start), [prefix])
 
     @torch.inference_mode()
     def decode(self, rows: list[Row]) -> Iterator[Row]:
         """Complete the rows; yields each as it ends. The order of work depends on the rows alone."""
         waiting = deque(sorted(rows, key=lambda row: (-len(row.span), row.span, -len(row.suffix), row.index)))
-        spans: dict[tuple[int, ...], int] = {}
+        ready: deque[tuple[int, Row]] = deque()  # rows that have their first token, with their places in `started`
         batch: list[Row] = []
-        columns = trunks = None
-        while batch or waiting:
+        columns = started = None
+        while batch or ready or waiting:
             live = [place for place, row in enumerate(batch) if row.finish_reason is None]
             if 4 * (len(batch) - len(live)) < len(batch):
                 columns, logits = self._extend(columns, [[row.last] for row in batch])
                 yield from self._choose(batch, logits)
                 continue
-            # A quarter has ended: the rest close ranks, and others join them.
-            columns = columns.select(live) if live else None
+            # A quarter has ended: the others close ranks, and more join them.
+            parts = [(columns, live)] if live else []
             batch = [batch[place] for place in live]
-            while waiting and len(batch) < self.batch_size:
-                if waiting[0].span not in spans:
-                    spans = self._next_spans(waiting)
-                    trunks, _ = self._extend(self._prefix.select([0] * len(spans)), list(map(list, spans)))
-                joining = []
-                while waiting and waiting[0].span in spans and len(batch) + len(joining) < self.batch_size:
-                    joining.append(waiting.popleft())
-                starts = trunks.select([spans[row.span] for row in joining])
-                joined, logits = self._extend(starts, [list(row.suffix) for row in joining])
-                yield from self._choose(joining, logits)
-                columns = columns.join(joined) if columns else joined
-                batch += joining
+            while (ready or waiting) and len(batch) < self.batch_size:
+                if not ready:
+                    block = [waiting.popleft() for _ in range(min(self.batch_size, len(waiting)))]
+                    started, logits = self._start(block)
+                    yield from self._choose(block, logits)
+                    ready.extend((place, row) for place, row in enumerate(block) if row.finish_reason is None)
+                joining = [ready.popleft() for _ in range(min(self.batch_size - len(batch), len(ready)))]
+                if joining:
+                    parts.append((started, [place for place, _ in joining]))
+                    batch += [row for _, row in joining]
+            columns = _Columns.gather(parts) if parts else None
 
-    def _next_spans(self, waiting: Iterable[Row]) -> dict[tuple[int, ...], int]:
-        """The first distinct spans of those waiting, at most a batch of them, numbered in order."""
-        spans: dict[tuple[int, ...], int] = {}
-        for row in waiting:
-            if row.span not in spans:
-                if len(spans) == self.batch_size:
-                    break
-                spans[row.span] = len(spans)
-        return spans
+    def _start(self, rows: list[Row]) -> tuple[_Columns, torch.Tensor]:
+        """Run whole prompts through the model, each distinct span once; returns what `_extend` does."""
+        spans = {span: place for place, span in enumerate(dict.fromkeys(row.span for row in rows))}
+        trunks, _ = self._extend(_Columns.gather([(self._prefix, [0] * len(spans))]), [list(span) for span in spans])
+        starts = _Columns.gather([(trunks, [spans[row.span] for row in rows])])
+        return self._extend(starts, [list(row.suffix) for row in rows])
 
     def _extend(self, columns: _Columns, tokens: list[list[int]]) -> tuple[_Columns, torch.Tensor]:
         """Run each row's next tokens through the model, on top of what it has seen.
 
         Returns:
-            The longer columns, and the logits after each row's last token: (rows, vocabulary), float32.
+            The longer columns, which take over the cache of the given ones, and the logits after each row's last
+            token: (rows, vocabulary), float32.
         """
         device = self.model.device
         width = max(map(len, tokens))
@@ -160,19 +154,15 @@ class SharedPrefixDecoder:
         lengths = torch.tensor([len(each) for each in tokens], device=device)
         steps = torch.arange(width, device=device) - (width - lengths)[:, None]
         mask = torch.cat([columns.mask, steps >= 0], dim=1)
-        cache = DynamicCache()
-        for number, (keys, values) in enumerate(columns.layers):
-            cache.update(keys, values, number)
         output = self.model(
             input_ids=input_ids,
             attention_mask=mask.long(),
             position_ids=columns.position[:, None] + steps.clamp(min=0),
-            past_key_values=cache,
+            past_key_values=columns.cache,
             use_cache=True,
             logits_to_keep=1,
         )
-        layers = [(layer.keys, layer.values) for layer in cache.layers]
-        return _Columns(layers, mask, columns.position + lengths), output.logits[:, -1].float()
+        return _Columns(columns.cache, mask, columns.position + lengths), output.logits[:, -1].float()
 
     def _choose(self, rows: list[Row], logits: torch.Tensor) -> Iterator[Row]:
         """Give each unfinished row its next token; yields the rows that end with it."""
@@ -203,5 +193,6 @@ class SharedPrefixDecoder:
         return torch.searchsorted(reached, drawn * reached[:, -1:], right=True)[:, 0]
 
 
-def _pad(states: torch.Tensor, width: int) -> torch.Tensor:
-    return torch.nn.functional.pad(states, (0, 0, width - states.shape[2], 0))
+def _fit(states: torch.Tensor, width: int) -> torch.Tensor:
+    """The last `width` columns of states (..., columns, size), with empty ones before them where there are fewer."""
+    return torch.nn.functional.pad(states, (0, 0, width - states.shape[-2], 0))
