@@ -51,9 +51,9 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
     from recipes.training.clips import WaveformClips, report_unreadable
     from recipes.training.collator import ClipCollator
     from recipes.training.data import load_clips, load_questions
-    from recipes.training.encoder_states import EncodedClips
+    from recipes.training.encoder_states import EncodedClips, states_size
     from recipes.training.frozen import check_frozen, hash_frozen
-    from recipes.training.model import load_model, load_processor, save_trained
+    from recipes.training.model import base_model, load_model, load_processor, save_trained
     from recipes.training.packing import attention_length
     from recipes.training.probe import Probe
     from recipes.training.run import claim_output_dir, finish, last_checkpoint
@@ -71,15 +71,12 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
     processor = load_processor(model_options)
     set_seed(options.seed)
     model = load_model(model_options, arguments.device)
-    if options.cache_encoder_states:
+    sets = (train_clips, validation_clips)
+    if states_size(base_model(model)) * sum(map(len, sets)) <= options.encoder_cache_gib * 2**30:
         model.to(arguments.device)
-        train_set, validation_set = (
-            EncodedClips(clips, model, processor) for clips in (train_clips, validation_clips)
-        )
+        train_set, validation_set = (EncodedClips(clips, base_model(model), processor) for clips in sets)
     else:
-        train_set, validation_set = (
-            WaveformClips(clips, processor.load_audio) for clips in (train_clips, validation_clips)
-        )
+        train_set, validation_set = (WaveformClips(clips, processor.load_audio) for clips in sets)
     row_cost = attention_length(model.config.get_text_config().hidden_size) if options.fill_rows else 0
     callbacks = [HistoryCallback()]
     if options.early_stopping_patience:

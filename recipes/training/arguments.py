@@ -113,9 +113,8 @@ class TrainingOptions:
     prefix_cache: bool = option(True, "compute keys and values of what precedes the audio once")
     masked_head: bool = option(True, "run the language model's head on response tokens only")
     fill_rows: bool = option(True, "put several clips in a row of a batch, where that saves padding")
-    cache_encoder_states: bool = option(
-        False,
-        "keep the encoder's hidden states of all clips in memory, for small sets: 0.2 MB a clip in the miniature",
+    encoder_cache_gib: float = option(
+        1.0, "keep the encoder's hidden states of all clips in memory if they take no more than this; 0 for never"
     )
     training_arguments: JsonMapping = option(
         {}, "anything else of transformers.TrainingArguments, as JSON or YAML mapping"

@@ -80,6 +80,11 @@ def with_lora(model: ListenForConditionalGeneration, options: ModelOptions) -> "
     return get_peft_model(model, lora)
 
 
+def base_model(model: torch.nn.Module) -> ListenForConditionalGeneration:
+    """The model itself, where PEFT has wrapped it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
 def save_trained(model: PreTrainedModel, processor: ListenProcessor, folder: str | os.PathLike) -> None:
     """Write what `from_pretrained` loads: the adapter alone, or everything where LoRA has changed the backbone."""
     if hasattr(model, "merge_and_unload"):

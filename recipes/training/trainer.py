@@ -10,6 +10,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from modeling_listen.branches_listen import PrefixCache
 from recipes.training.clips import NAMES_IN_LOG
 from recipes.training.collator import ClipCollator
+from recipes.training.model import base_model
 from recipes.training.packing import IGNORED
 from recipes.training.probe import Probe
 
@@ -99,7 +100,7 @@ class ListenTrainer(Trainer):
         if "waveforms" in batch:
             features, _ = self.processing_class.extract_features(batch["waveforms"], device=self.args.device)
             return {"input_ids": batch["input_ids"], "input_features": features}
-        model = self.accelerator.unwrap_model(self.model).model
+        model = base_model(self.accelerator.unwrap_model(self.model)).model
         with self.accelerator.autocast():
             audio_embeds = model.adapter(batch["encoder_states"].transpose(0, 1))
         return {"inputs_embeds": model.embed(batch["input_ids"], audio_embeds)}
@@ -118,9 +119,7 @@ class ListenTrainer(Trainer):
         """The validation loss, and the probe."""
         output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **options)
         if self.probe is not None:
-            model = self.accelerator.unwrap_model(self.model)
-            model = model.get_base_model() if hasattr(model, "get_base_model") else model  # of PEFT
-            scores = self.probe(model, self.accelerator)
+            scores = self.probe(base_model(self.accelerator.unwrap_model(self.model)), self.accelerator)
             output.metrics.update({f"{metric_key_prefix}_probe_{name}": value for name, value in scores.items()})
         return output
 

