@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from recipes.systems.base import Answer
+
+SYNC_SECONDS = 2.0
 
 
 class AnswerFile:
@@ -37,6 +40,7 @@ class AnswerFile:
         try:
             self.batches_done = self._cut_to_whole_batches(batches)
             self._file = path.open("ab")
+            self._last_sync = time.monotonic()
         except BaseException:
             self._lock.release()
             raise
@@ -49,7 +53,7 @@ class AnswerFile:
         self._lock.release()
 
     def append(self, questions: Sequence[dict[str, Any]], answers: Sequence[Answer]) -> None:
-        """Keep the answers to a batch; return when they are on disk."""
+        """Keep the answers to a batch: a kill cannot take them from now on, a power cut from `SYNC_SECONDS` on."""
         lines = [
             json.dumps(
                 {
@@ -64,7 +68,9 @@ class AnswerFile:
         ]
         self._file.write("".join(f"{line}\n" for line in lines).encode())
         self._file.flush()
-        os.fsync(self._file.fileno())
+        if time.monotonic() - self._last_sync > SYNC_SECONDS:
+            os.fsync(self._file.fileno())
+            self._last_sync = time.monotonic()
 
     def _cut_to_whole_batches(self, batches: Sequence[Sequence[str]]) -> int:
         """Cut the file after its last whole batch; returns how many there are."""
@@ -75,10 +81,10 @@ class AnswerFile:
             for number, batch in enumerate(batches):
                 for wanted in batch:
                     line = file.readline()
-                    if not line.endswith(b"\n"):
+                    if (found := _id_in(line)) is None:  # the end, or torn
                         self._cut(kept)
                         return number
-                    if (found := _id_in(line)) != wanted:
+                    if found != wanted:
                         raise ValueError(
                             f"{self.path} holds an answer to {found!r} where the one to {wanted!r} is due: delete the "
                             "file, or answer into another folder"
@@ -105,6 +111,6 @@ def read_answers(path: Path) -> dict[str, Answer]:
 
 def _id_in(line: bytes) -> str | None:
     try:
-        return json.loads(line)["id"]
+        return json.loads(line)["id"] if line.endswith(b"\n") else None
     except (ValueError, KeyError, TypeError):
         return None

@@ -67,3 +67,13 @@ def test_what_follows_the_last_batch_is_cut_off(tmp_path: Path) -> None:
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     with AnswerFile(tmp_path / "a.jsonl", BATCHES), pytest.raises(RuntimeError, match="another process is writing"):
         AnswerFile(tmp_path / "a.jsonl", BATCHES)
+
+
+def test_what_a_crash_of_the_machine_left_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    write(path)
+    whole = path.read_bytes()
+    third = whole.index(b'{"id": "c"')
+    path.write_bytes(whole[:third] + b"\0" * 40 + b"\n" + whole[third:])
+    write(path)
+    assert path.read_bytes() == whole
