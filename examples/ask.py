@@ -8,9 +8,9 @@ import sys
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor
 
 folder, audio, question = sys.argv[1:4]
-model = ListenForConditionalGeneration.from_pretrained(folder)
+model = ListenForConditionalGeneration.from_pretrained(folder, device_map="auto")
 processor = ListenProcessor.from_pretrained(folder)
 
-inputs = processor(audio, question)
+inputs = processor(audio, question).to(model.device)
 output = model.generate(**inputs, max_new_tokens=100, do_sample=False)
 print(processor.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))

@@ -8,19 +8,19 @@ python examples/long_recording.py runs/demo/model night.wav "dog"
 
 import sys
 
-from modeling_listen import ListenForConditionalGeneration, ListenProcessor
-from modeling_listen.presence_listen import presence_probabilities
+from modeling_listen import ListenForConditionalGeneration, ListenProcessor, presence_probabilities
 
 folder, audio, sound = sys.argv[1:4]
-model = ListenForConditionalGeneration.from_pretrained(folder)
+model = ListenForConditionalGeneration.from_pretrained(folder, device_map="auto")
 processor = ListenProcessor.from_pretrained(folder)
 
 waveform = processor.load_audio(audio)
 rate, length = processor.feature_extractor.sampling_rate, processor.feature_extractor.n_samples
-starts = range(0, len(waveform), length)
-windows = [waveform[start : start + length] for start in starts]
+windows = [waveform[start : start + length] for start in range(0, len(waveform), length)]
 question = f"Is there a sound of {sound} in the audio?"
 
-scores = presence_probabilities(model, processor, windows, [[question]] * len(windows))
-for start, [score] in zip(starts, scores, strict=True):
-    print(f"{start / rate:8.1f} s  {score:.3f}  {'#' * round(40 * score)}")
+for first in range(0, len(windows), 8):
+    batch = windows[first : first + 8]
+    scores = presence_probabilities(model, processor, batch, [[question]] * len(batch))
+    for number, [score] in enumerate(scores, first):
+        print(f"{number * length / rate:8.1f} s  {score:.3f}  {'#' * round(40 * score)}")

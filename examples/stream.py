@@ -10,8 +10,8 @@ from transformers import TextStreamer
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor
 
 folder, audio, question = sys.argv[1:4]
-model = ListenForConditionalGeneration.from_pretrained(folder)
+model = ListenForConditionalGeneration.from_pretrained(folder, device_map="auto")
 processor = ListenProcessor.from_pretrained(folder)
 
 streamer = TextStreamer(processor.tokenizer, skip_prompt=True, skip_special_tokens=True)
-model.generate(**processor(audio, question), max_new_tokens=100, do_sample=False, streamer=streamer)
+model.generate(**processor(audio, question).to(model.device), max_new_tokens=100, do_sample=False, streamer=streamer)

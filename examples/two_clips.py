@@ -8,7 +8,7 @@ import sys
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor
 
 folder, first, second, question = sys.argv[1:5]
-model = ListenForConditionalGeneration.from_pretrained(folder)
+model = ListenForConditionalGeneration.from_pretrained(folder, device_map="auto")
 processor = ListenProcessor.from_pretrained(folder)
 
 conversation = [
@@ -24,5 +24,6 @@ conversation = [
     }
 ]
 inputs = processor.apply_chat_template(conversation, tokenize=True, return_dict=True, add_generation_prompt=True)
+inputs = inputs.to(model.device)
 output = model.generate(**inputs, max_new_tokens=100, do_sample=False)
 print(processor.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))

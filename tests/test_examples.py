@@ -116,11 +116,14 @@ def test_train_on_your_recordings(recordings: Path, sound: Path, tmp_path: Path)
     assert (output / "model" / "model.safetensors").stat().st_mtime == trained
 
 
-def test_train_on_recordings_that_cannot_be_judged(sound: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rows", "message"), [(1, "too few"), (25, "has no tags")])
+def test_train_on_recordings_that_cannot_be_judged(rows: int, message: str, sound: Path, tmp_path: Path) -> None:
     (tmp_path / "noise.wav").write_bytes(sound.read_bytes())
-    (tmp_path / "metadata.csv").write_text("file,caption\nnoise.wav,Wind.\n", encoding="utf-8")
+    table = ["file,caption", *(f"noise.wav,Wind at {hour} o'clock." for hour in range(rows))]
+    (tmp_path / "metadata.csv").write_text("\n".join(table), encoding="utf-8")
     done = _start("train_on_your_recordings.py", tmp_path, "--output", tmp_path / "mine")
-    assert done.returncode and str(tmp_path) in done.stderr and "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode and last.startswith(f"{tmp_path}: ") and message in last, done.stderr
 
 
 @pytest.fixture

@@ -30,7 +30,8 @@ class SplitPart:
             [instruction] = datasets.ReadInstruction.from_spec(specification).to_absolute({self.name: len(rows)})
         except (ValueError, AssertionError) as error:
             raise AnnotationError(f"split {specification!r}: {error}; write e.g. {self.name}[:10%]") from None
-        return rows.select(range(*slice(instruction.from_, instruction.to).indices(len(rows))))
+        wanted = range(*slice(instruction.from_, instruction.to).indices(len(rows)))
+        return rows.select(wanted or [])  # an empty range that begins at the end would be out of range
 
 
 def parse_splits(

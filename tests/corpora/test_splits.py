@@ -36,7 +36,14 @@ def test_no_row_twice(specification):
 
 @pytest.mark.parametrize(
     ("slice", "expected"),
-    [("", range(10)), ("[:3]", range(3)), ("[-2:]", range(8, 10)), ("[50%:]", range(5, 10)), ("[:99]", range(10))],
+    [
+        ("", range(10)),
+        ("[:3]", range(3)),
+        ("[-2:]", range(8, 10)),
+        ("[50%:]", range(5, 10)),
+        ("[:99]", range(10)),
+        ("[100%:]", range(0)),
+    ],
 )
 def test_slices(slice, expected):
     rows = datasets.Dataset.from_dict({"n": list(range(10))})
