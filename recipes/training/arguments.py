@@ -92,17 +92,17 @@ class TrainingOptions:
 
     output_dir: str = option("runs/miniature/listen", "folder of checkpoints, log, curves and the trained model")
     overwrite: bool = option(False, "begin anew where output_dir holds another run; else the same run is resumed")
-    max_steps: int = option(600, "optimizer steps; -1 to train for num_train_epochs")
+    max_steps: int = option(900, "optimizer steps; -1 to train for num_train_epochs")
     num_train_epochs: float = option(1.0, "passes over all clips, if max_steps is -1")
-    per_device_train_batch_size: int = option(32, "clips in a batch, each with all its responses")
+    per_device_train_batch_size: int = option(16, "clips in a batch, each with all its responses")
     gradient_accumulation_steps: int = option(1, "batches in an optimizer step")
-    learning_rate: float = option(2e-3, "peak learning rate")
+    learning_rate: float = option(1e-3, "peak learning rate")
     lr_scheduler_type: str = option("cosine", "decay of the learning rate")
     warmup_steps: float = option(50, "steps to the peak; below 1: their share of all steps")
     weight_decay: float = option(0.0, "of AdamW")
     logging_steps: int = option(10, "steps between lines of the log")
-    eval_steps: int = option(200, "steps between evaluations (validation loss and probe); 0 for none")
-    save_steps: int = option(200, "steps between checkpoints; 0 for none")
+    eval_steps: int = option(300, "steps between evaluations (validation loss and probe); 0 for none")
+    save_steps: int = option(300, "steps between checkpoints; 0 for none")
     save_total_limit: int = option(2, "checkpoints to keep")
     best_by: Literal["none", "loss", "accuracy", "auroc"] = option(
         "none", "keep the checkpoint that is best by the validation loss or by the probe instead of the last"

@@ -1,0 +1,67 @@
+"""The benchmark of training steps."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from recipes.benchmark_training import BenchmarkOptions, main
+from recipes.training import benchmark
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The miniature's sizes, smaller still."""
+    geometry = replace(
+        benchmark.SIZES["miniature"],
+        text={**benchmark.SIZES["miniature"].text, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2},
+    )
+    monkeypatch.setitem(benchmark.SIZES, "miniature", geometry)
+
+
+@pytest.mark.parametrize("responses_per_clip", [1, 3])
+def test_every_variant_has_the_same_loss_and_its_own_cost(small, tmp_path, responses_per_clip, capsys):
+    output = tmp_path / "results" / "benchmark.json"
+    main(
+        ["--size", "miniature", "--clips", "3", "--repeats", "2", "--seconds", "1", "--device", "cpu",
+         "--responses_per_clip", str(responses_per_clip), "--output", str(output)]
+    )  # fmt: skip
+    rows = {row["variant"]: row for row in json.loads(output.read_text())}
+    assert list(rows) == ["naive", "all", "no_shared_clips", "no_prefix_cache", "no_masked_head", "no_filled_rows"]
+    for row in rows.values():
+        assert row["loss"] == pytest.approx(rows["naive"]["loss"], rel=1e-5)
+        assert row["samples_per_second"] > 0
+        assert row["supervised_tokens_per_second"] > 29 * row["samples_per_second"]
+        assert row["peak_memory_bytes"] > 50e6
+        assert 0 <= row["padding"] < 1
+        assert row["mfu"] is None
+    work = {name: row["tflop_per_sample"] for name, row in rows.items()}
+    assert work["all"] < work["no_masked_head"]
+    assert work["all"] < work["no_prefix_cache"] < work["naive"]
+    assert "naive" in capsys.readouterr().out
+
+
+def test_padding_is_counted(small):
+    bench = benchmark.Bench(BenchmarkOptions(size="miniature", clips=1, responses_per_clip=1, seconds=1, device="cpu"))
+    batch = bench.batch()
+    assert bench.step(batch, benchmark.VARIANTS["naive"])[1] == 0
+    two = benchmark.Batch(batch.clips * 2, batch.waveforms * 2)
+    assert bench.step(two, benchmark.VARIANTS["naive"])[1] == 0
+    longer = benchmark.Batch([*batch.clips, bench.batch().clips[0]], batch.waveforms * 2)
+    lengths = [sum(map(len, clip.samples[0])) for clip in longer.clips]
+    row = benchmark.PREFIX_TOKENS + len(batch.clips[0].span) + max(lengths)
+    expected = (max(lengths) - min(lengths)) / (2 * row)
+    assert bench.step(longer, benchmark.VARIANTS["naive"])[1] == pytest.approx(expected)
+
+
+def test_steps_leave_the_weights(small):
+    bench = benchmark.Bench(BenchmarkOptions(size="miniature", clips=2, seconds=1, device="cpu"))
+    before = [each.clone() for each in bench.model.parameters()]
+    bench.step(bench.batch(), benchmark.VARIANTS["all"])
+    assert all(torch.equal(*pair) for pair in zip(before, bench.model.parameters(), strict=True))
+
+
+def test_impossible_sizes_are_refused():
+    with pytest.raises(ValueError, match="clips is 0"):
+        BenchmarkOptions(clips=0)
