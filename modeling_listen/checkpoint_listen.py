@@ -21,10 +21,12 @@ The backbones are frozen, so a checkpoint that repeats them is a copy of what th
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, GatedRepoError
 from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import cached_file, logging
@@ -100,6 +102,17 @@ def _renamed(tensors: dict[str, Any], prefixes: dict[str, str]) -> dict[str, Any
     return renamed
 
 
+@contextmanager
+def _named(repository: str) -> Iterator[None]:
+    """Errors about a repository name it, and say what to do where a license stands before it."""
+    try:
+        yield
+    except OSError as error:
+        gated = isinstance(error.__cause__, GatedRepoError)
+        remedy = "\nAccept its license on its page, then `hf auth login`, or pass token=..." if gated else ""
+        raise OSError(f"cannot read {repository!r}: {error}{remedy}") from error
+
+
 def backbone_configs(
     audio_model: str, text_model: str, audio_revision: str | None, text_revision: str | None, **hub: Any
 ) -> tuple[PreTrainedConfig, PreTrainedConfig]:
@@ -109,10 +122,12 @@ def backbone_configs(
         ValueError: the audio model is not a Whisper.
         OSError: a repository or folder that cannot be read; the message names it.
     """
-    audio_config = AutoConfig.from_pretrained(audio_model, revision=audio_revision, **hub)
+    with _named(audio_model):
+        audio_config = AutoConfig.from_pretrained(audio_model, revision=audio_revision, **hub)
+    with _named(text_model):
+        text_config = AutoConfig.from_pretrained(text_model, revision=text_revision, **hub).get_text_config()
     if audio_config.model_type != "whisper":
         raise ValueError(f"{audio_model} is a {audio_config.model_type} model; the audio encoder must be a Whisper")
-    text_config = AutoConfig.from_pretrained(text_model, revision=text_revision, **hub).get_text_config()
     for config in (audio_config, text_config):
         config.name_or_path = ""  # no path of this machine goes into a checkpoint; audio_model_id and text_model_id do
     return audio_config, text_config
@@ -120,6 +135,8 @@ def backbone_configs(
 
 class AdapterCheckpointMixin:
     """Saving and loading of a model most of whose weights live elsewhere."""
+
+    _is_being_published = False
 
     @classmethod
     def from_backbones(
@@ -195,7 +212,8 @@ class AdapterCheckpointMixin:
         hub = {name: options[name] for name in HUB_OPTIONS if name in options}
         if not isinstance(config, PreTrainedConfig):
             found = {"revision": revision, "subfolder": subfolder, **hub}
-            kind = cls.config_class.get_config_dict(config or source, **found)[0].get("model_type")
+            with _named(source):
+                kind = cls.config_class.get_config_dict(config or source, **found)[0].get("model_type")
             if kind != cls.config_class.model_type:
                 raise ValueError(f"{source} is a {kind} model, not a LISTEN; from_backbones makes one of it")
             config = cls.config_class.from_pretrained(config or source, **found)
@@ -265,9 +283,9 @@ class AdapterCheckpointMixin:
 
         Args:
             save_directory: folder to write to.
-            include_backbones: write a self-contained folder; the default does so only where the model was not made
-                from backbones that a loader can find again. Backbone weights that you changed are saved by `True`
-                alone.
+            include_backbones: write a self-contained folder; the default does so only where a loader could not find
+                the backbones again: where they have no names, or are published from folders of this machine. Backbone
+                weights that you changed are saved by `True` alone.
             options: those of `PreTrainedModel.save_pretrained`.
 
         Raises:
@@ -279,7 +297,9 @@ class AdapterCheckpointMixin:
 
         config = self.config
         if include_backbones is None:
-            include_backbones = config.text_model_id is None
+            names = (config.audio_model_id, config.text_model_id)
+            published = self._is_being_published or options.get("push_to_hub")
+            include_backbones = None in names or bool(published and any(map(os.path.isdir, names)))
         elif not include_backbones and config.text_model_id is None:
             raise ValueError("this model names no backbones, so an adapter alone could not be loaded again")
         for name, value in (("auto_map", AUTO_MAP), ("custom_pipelines", CUSTOM_PIPELINES)):
@@ -304,6 +324,18 @@ class AdapterCheckpointMixin:
         finally:
             for name, value in kept.items():
                 setattr(config, name, value)
+
+    def push_to_hub(self, *args: Any, **options: Any) -> str:
+        """Publish the adapter, and the backbones' names; or everything, where the backbones are in folders.
+
+        Args:
+            args, options: those of `PreTrainedModel.push_to_hub`.
+        """
+        self._is_being_published = True
+        try:
+            return super().push_to_hub(*args, **options)
+        finally:
+            self._is_being_published = False
 
 
 def _identify(repository: str | os.PathLike) -> str:

@@ -16,13 +16,21 @@ TOKEN = "hf_writes"
 def serve_hub(root: Path) -> Iterator[str]:
     """Take uploads with `TOKEN` into `root/OWNER/NAME`; whatever `gated/...` holds is refused. Yields the URL."""
 
+    created = set()
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            owner, name, *rest = self.path.split("?")[0].strip("/").split("/")
+            file = root.joinpath(owner, name, *rest[2:])
             if "gated/" in self.path:
                 message = "Access to this model is restricted. You must have access to it and be authenticated."
                 self._send(401, {"error": message}, {"X-Error-Code": "GatedRepo", "X-Error-Message": message})
-            else:
+            elif (owner, name) not in created or rest[:1] != ["resolve"]:
                 self._send(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
+            elif not file.is_file():
+                self._send(404, {"error": "Entry not found"}, {"X-Error-Code": "EntryNotFound"})
+            else:
+                self._send(200, file.read_bytes(), {"X-Repo-Commit": COMMIT, "ETag": f'"{file.name}"'})
 
         do_HEAD = do_GET
 
@@ -33,6 +41,7 @@ def serve_hub(root: Path) -> Iterator[str]:
                 self._send(401, {"error": "Invalid username or password."}, {})
             elif parts[1:] == ["repos", "create"]:
                 asked = json.loads(body)
+                created.add((asked["organization"], asked["name"]))
                 self._send(200, {"url": f"{url}/{asked['organization']}/{asked['name']}"}, {})
             elif parts[1:] == ["validate-yaml"]:
                 self._send(200, {"errors": [], "warnings": []}, {})
@@ -61,8 +70,8 @@ def serve_hub(root: Path) -> Iterator[str]:
             self.rfile.readline()
             return b"".join(chunks)
 
-        def _send(self, status: int, answer: dict, headers: dict[str, str]) -> None:
-            content = json.dumps(answer).encode()
+        def _send(self, status: int, answer: dict | bytes, headers: dict[str, str]) -> None:
+            content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
