@@ -198,7 +198,7 @@ def plot_training(runs: Sequence[History], path: Path) -> Plot | None:
         return None
     panels = [("loss", "eval_loss"), ("eval_probe_accuracy", "eval_probe_auroc")]
     panels = [names for names in panels if any(set(names) & run.scores.keys() for run in runs)]
-    with style.figure(height=0.9 + 2 * len(panels), panels=len(panels)) as (drawn, axes):
+    with style.figure(height=1.2 + 2 * len(panels) + 0.12 * len(runs), panels=len(panels)) as (drawn, axes):
         axes = [axes] if len(panels) == 1 else list(axes)
         for panel, names in zip(axes, panels, strict=True):
             for mark, run in zip(style.marks(str(number) for number in range(len(runs))).values(), runs, strict=True):
@@ -214,7 +214,10 @@ def plot_training(runs: Sequence[History], path: Path) -> Plot | None:
                         panel.plot([step for step, _ in points], values, line, color=mark.color, label=label)
             loss = "loss" in names
             panel.set(ylabel="loss (nats per token)" if loss else "probe (%)", xlim=(0, None))
-            panel.legend(fontsize=7.5 if len(runs) > 2 else 8.5)
+            if panel is axes[-1]:  # below, where it covers nothing
+                panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, fontsize=7)
+            else:
+                panel.legend(loc="upper right", fontsize=7)
         axes[-1].set_xlabel("step")
         drawn.savefig(path)
     last = [
@@ -251,7 +254,7 @@ def plot_layers(adapters: Sequence[LayerWeights], path: Path) -> Plot | None:
         axes.set(xlabel="encoder layer", ylabel="weight (%)", ylim=(0, None))
         axes.grid(axis="x", visible=False)
         if len(adapters) > 1:
-            axes.legend()
+            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize=7.5)
         drawn.savefig(path)
     return Plot(
         path,

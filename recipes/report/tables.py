@@ -143,29 +143,32 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     table = Table(
         [
             ("Systems", ""),
-            ("Questions", "those that both were asked"),
             ("Difference", "of accuracy, in points: first less second"),
             ("Only first right", "questions that the first alone answered right"),
             ("Only second right", "questions that the second alone answered right"),
             ("p", "probability of a difference at least this large if both were right equally often"),
+            ("Questions", "those that both were asked"),
         ]
     )
     for benchmark, subset in dict.fromkeys((each.benchmark, each.subset) for each in comparisons):
         rows = [
             [
                 Cell(f"{each.first} against {each.second}"),
-                Cell(_count(each.questions)),
                 Cell(f"{100 * each.difference:+.1f}"),
                 Cell(_count(each.only_first)),
                 Cell(_count(each.only_second)),
                 Cell("< 0.001" if each.p_value < 0.001 else f"{each.p_value:.3f}"),
+                Cell(_count(each.questions)),
             ]
             for each in comparisons
             if (each.benchmark, each.subset) == (benchmark, subset)
         ]
         table.groups.append(Group(describe_subset(benchmark, subset), rows))
     tests = dict.fromkeys(each.test for each in comparisons)
-    table.notes.append(f"Two-sided test: {'; '.join(tests)}. Each pair is tested by itself.")
+    table.notes.append(
+        f"Two-sided test: {'; '.join(tests)}. Each pair is tested by itself. It says whether these two would differ on "
+        "other clips, not whether two others, trained with another seed, would."
+    )
     return table
 
 

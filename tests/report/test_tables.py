@@ -101,8 +101,8 @@ def test_comparisons():
         Comparison("A", "C", "sound_world", "random", 100, 10, 1, 2, -0.01, 0.75),
     ]
     markdown = to_markdown(comparison_table(pairs))
-    assert cells(markdown, "A against B")[1:] == ["100", "+20.0", "30", "10", "&lt; 0.001"]
-    assert cells(markdown, "A against C")[1:] == ["100", "-1.0", "1", "2", "0.750"]
+    assert cells(markdown, "A against B")[1:] == ["+20.0", "30", "10", "&lt; 0.001", "100"]
+    assert cells(markdown, "A against C")[1:] == ["-1.0", "1", "2", "0.750", "100"]
 
 
 def test_training_data_beside_table_2():
