@@ -67,6 +67,6 @@ def test_python_blocks_of_the_readme_run(demo_model: Path, tmp_path: Path) -> No
     assert blocks
     for block in blocks:
         source = block.replace("runs/demo/model", str(demo_model))
-        done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, cwd=demo_model.parent)
+        done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 0, f"{source}\n{done.stderr}"
         assert done.stdout.strip()
