@@ -6,6 +6,7 @@ import torch
 
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor
 from modeling_listen.branches_listen import PrefixCache
+from recipes.miniature import AUDIO_MODEL, TEXT_MODEL
 from recipes.training.collator import ClipCollator
 from recipes.training.packing import ClipTokens, fill_rows, pack_clips
 from recipes.training.trainer import model_inputs
@@ -55,17 +56,18 @@ def test_separate_samples_are_plain_padded_rows():
     assert rows.audio_order == [0, 0]
 
 
-@pytest.fixture(scope="module")
-def listen(backbones):
-    processor = ListenProcessor.from_backbones(*backbones, num_query_tokens=4)
+@pytest.fixture(scope="module", params=["random", "miniature"])
+def listen(request, backbones):
+    folders = backbones if request.param == "random" else (AUDIO_MODEL, TEXT_MODEL)
+    processor = ListenProcessor.from_backbones(*folders, num_query_tokens=4)
     torch.manual_seed(0)
-    model = ListenForConditionalGeneration.from_backbones(*backbones, num_query_tokens=4).freeze_backbones().train()
+    model = ListenForConditionalGeneration.from_backbones(*folders, num_query_tokens=4).freeze_backbones().train()
     return processor, model
 
 
 @pytest.fixture(scope="module")
 def clips():
-    """Five clips with 1 to 5 responses, one of them longer than a window of 2 s."""
+    """Five clips with 1 to 5 responses, one of them longer than the encoder's window of 2 s, or of 5 s."""
     rng = np.random.default_rng(0)
     sounds = ("a dog", "rain", "two bells and an engine", "no cat", "sirens")
     return [
@@ -76,7 +78,7 @@ def clips():
             "response": [f"There is {sounds[(index + k) % 5]}." for k in range(index + 1)],
             "unreadable": {},
         }
-        for index, size in enumerate((9_000, 16_000, 40_000, 5_000, 12_345))
+        for index, size in enumerate((9_000, 16_000, 90_000, 5_000, 12_345))
     ]
 
 
