@@ -25,6 +25,8 @@ def serve_hub(root: Path) -> Iterator[str]:
             if "gated/" in self.path:
                 message = "Access to this model is restricted. You must have access to it and be authenticated."
                 self._send(401, {"error": message}, {"X-Error-Code": "GatedRepo", "X-Error-Message": message})
+            elif owner == "api" and rest[2:3] == ["tree"]:
+                self._send(200, b"[]", {})  # nothing that would have to be deleted
             elif (owner, name) not in created or rest[:1] != ["resolve"]:
                 self._send(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
             elif not file.is_file():

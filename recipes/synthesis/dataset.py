@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from recipes.records import RESPONSE_FEATURES, SEED_FEATURES
@@ -79,11 +80,16 @@ def load_responses(folder: str | Path) -> "Dataset":
     return load_dataset("parquet", data_files=files, split="train")
 
 
-def read_records(folder: str | Path) -> Iterator[dict[str, Any]]:
-    """The response records in a run's output folder, one by one and without `audio`; memory holds one row group."""
+def read_records(folder: str | Path, audio: bool = False) -> Iterator[dict[str, Any]]:
+    """The response records in a run's output folder, one by one; memory holds one row group.
+
+    Args:
+        folder: the run's output folder.
+        audio: whether the column `audio` is read, too.
+    """
     import pyarrow.parquet as pq
 
-    columns = [name for name in RESPONSE_FEATURES if name != "audio"]
+    columns = [name for name in RESPONSE_FEATURES if audio or name != "audio"]
     for path in sorted(Path(folder).glob("data/*.parquet")):
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(ROWS_PER_GROUP, columns=columns):
@@ -121,27 +127,25 @@ def _decoding(plan: Plan) -> str:
     return f"{how}, at most {plan.sampling.max_new_tokens} new tokens, seed {plan.sampling.seed}"
 
 
-def publishable(responses: "Dataset") -> "Dataset":
-    """The records without recordings and without this machine's folders: `audio` keeps the file's name alone."""
-    import pyarrow as pa
-
-    schema = responses.features.arrow_schema
-    audio = schema.get_field_index("audio")
-
-    def strip(table: pa.Table) -> pa.Table:
-        paths = [each["path"] if each else None for each in table["audio"].to_pylist()]
-        names = [{"path": path and Path(path).name, "bytes": None} for path in paths]
-        return table.set_column(audio, schema.field(audio), pa.array(names, schema.field(audio).type))
-
-    return responses.with_format("arrow").map(strip, batched=True, features=responses.features).with_format(None)
-
-
 def push_to_hub(folder: str | Path, repo_id: str) -> None:
-    """Publish a run's records and card; recordings stay where they are, their licenses being their corpora's."""
-    from huggingface_hub import DatasetCard
+    """Publish a run's records and card in place of what the repository holds.
 
-    publishable(load_responses(folder)).push_to_hub(repo_id, embed_external_files=False)
-    DatasetCard.load(Path(folder) / "README.md").push_to_hub(repo_id)
+    Recordings stay where they are, their licenses being their corpora's: `audio` keeps the file's name alone.
+    """
+    from huggingface_hub import HfApi
+
+    folder, api = Path(folder), HfApi()
+    with TemporaryDirectory() as public:
+        records = read_records(folder, audio=True)
+        without_folders = ({**row, "audio": {"path": _name_of(row["audio"]), "bytes": None}} for row in records)
+        write_dataset(without_folders, public, sum(1 for _ in read_records(folder)))
+        shutil.copy(folder / "README.md", public)
+        api.create_repo(repo_id, repo_type="dataset", exist_ok=True)
+        api.upload_folder(repo_id=repo_id, repo_type="dataset", folder_path=public, delete_patterns="data/*.parquet")
+
+
+def _name_of(audio: dict[str, Any] | None) -> str | None:
+    return Path(audio["path"]).name if audio and audio["path"] else None
 
 
 CARD = """---

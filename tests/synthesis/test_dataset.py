@@ -1,13 +1,18 @@
+import os
+import subprocess
+import sys
+
 import pytest
 from datasets import load_dataset
 from huggingface_hub import DatasetCard
 
 from recipes.records import RESPONSE_FEATURES
 from recipes.synthesis import dataset
-from recipes.synthesis.dataset import load_responses, publishable, read_records, rows, write_card, write_dataset
+from recipes.synthesis.dataset import load_responses, read_records, rows, write_card, write_dataset
 from recipes.synthesis.journal import Journal
 from recipes.synthesis.plan import Plan, Sampling
 from recipes.synthesis.prompts import Prompts
+from tests.hub import TOKEN, serve_hub
 
 
 @pytest.fixture
@@ -66,13 +71,27 @@ def test_what_is_written_takes_the_place_of_what_was_there(tmp_path, plan):
 
 
 def test_what_is_published_holds_no_folders(tmp_path, plan):
-    with Journal(tmp_path) as journal:
+    with Journal(tmp_path / "run") as journal:
         fill(journal, plan)
-        write_dataset(rows(plan, journal), tmp_path, len(plan))
-    published = publishable(load_responses(tmp_path))
-    assert published.features == RESPONSE_FEATURES
-    assert published[:2]["audio"] == [{"path": "0.wav", "bytes": None}] * 2
-    assert published["response"] == load_responses(tmp_path)["response"]
+        write_dataset(rows(plan, journal), tmp_path / "run", len(plan))
+    write_card(tmp_path / "run", plan, "a-model@1234", "## Quality")
+    command = (
+        f"from recipes.synthesis.dataset import push_to_hub; push_to_hub({str(tmp_path / 'run')!r}, 'me/responses')"
+    )
+    with serve_hub(tmp_path / "hub") as url:
+        hub = {"HF_ENDPOINT": url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": TOKEN}
+        environment = {**os.environ, **hub, "HF_HOME": str(tmp_path / "home")}
+        done = subprocess.run(
+            [sys.executable, "-c", push, str(tmp_path / "run")], env=environment, capture_output=True, text=True
+        )
+    assert done.returncode == 0, done.stderr[-3000:]
+    published = tmp_path / "hub" / "me" / "responses"
+    files = sorted(str(path.relative_to(published)) for path in published.rglob("*") if path.is_file())
+    assert files == ["README.md", "data/train-00000-of-00001.parquet"]
+    assert not any(b"/recordings" in path.read_bytes() for path in published.rglob("*") if path.is_file())
+    found = load_responses(published)
+    assert found[:2]["audio"] == [{"path": "0.wav", "bytes": None}] * 2
+    assert found["response"] == load_responses(tmp_path / "run")["response"]
 
 
 def test_the_card_makes_the_folder_a_dataset_of_the_hub(tmp_path, plan):
