@@ -75,9 +75,7 @@ def test_what_is_published_holds_no_folders(tmp_path, plan):
         fill(journal, plan)
         write_dataset(rows(plan, journal), tmp_path / "run", len(plan))
     write_card(tmp_path / "run", plan, "a-model@1234", "## Quality")
-    command = (
-        f"from recipes.synthesis.dataset import push_to_hub; push_to_hub({str(tmp_path / 'run')!r}, 'me/responses')"
-    )
+    push = "import sys; from recipes.synthesis.dataset import push_to_hub; push_to_hub(sys.argv[1], 'me/responses')"
     with serve_hub(tmp_path / "hub") as url:
         hub = {"HF_ENDPOINT": url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": TOKEN}
         environment = {**os.environ, **hub, "HF_HOME": str(tmp_path / "home")}
