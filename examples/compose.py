@@ -5,7 +5,7 @@ python examples/compose.py openai/whisper-small Qwen/Qwen2.5-7B-Instruct runs/un
 Then make data with the same language model and train:
 
 python recipes/synthesize_listen.py --text_model Qwen/Qwen2.5-7B-Instruct --corpora esc50=ESC-50 \
-    --output runs/responses
+    --output_dir runs/responses
 python recipes/train_listen.py --audio_model openai/whisper-small --text_model Qwen/Qwen2.5-7B-Instruct \
     --responses runs/responses --output_dir runs/model
 """
