@@ -151,10 +151,12 @@ def test_a_run_killed_and_resumed_gives_the_same_answers(recordings: Path, tmp_p
     systems = (f"L=listen:{listen}", f"H=function:{hook}:answer")
     options = {"max_new_tokens": 4, "batch_size": 4}
     killed = tmp_path / "killed"
-    with subprocess.Popen(command(recordings, killed, *systems, **options), stderr=subprocess.DEVNULL) as process:
+    log = tmp_path / "log"
+    arguments = command(recordings, killed, *systems, **options)
+    with log.open("w") as errors, subprocess.Popen(arguments, stderr=errors) as process:
         deadline = time.monotonic() + 600
         while not (part_of(killed, "H").exists() and part_of(killed, "H").stat().st_size):
-            assert time.monotonic() < deadline and process.poll() is None
+            assert time.monotonic() < deadline and process.poll() is None, log.read_text()[-3000:]
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
     written = part_of(killed, "H").read_bytes()

@@ -1,4 +1,7 @@
-"""Any audio LLM of Transformers: Qwen2-Audio, Audio Flamingo 3, Granite Speech, Voxtral and their like."""
+"""Any audio LLM of Transformers: Qwen2-Audio, Audio Flamingo 3, Granite Speech and their like.
+
+Tests run these three. Voxtral, whose tokenizer needs mistral-common, is asked as its documentation says, untested.
+"""
 
 from collections.abc import Sequence
 from functools import cached_property
