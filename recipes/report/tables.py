@@ -166,8 +166,8 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
         table.groups.append(Group(describe_subset(benchmark, subset), rows))
     tests = dict.fromkeys(each.test for each in comparisons)
     table.notes.append(
-        f"Two-sided test: {'; '.join(tests)}. Each pair is tested by itself. It says whether these two would differ on "
-        "other clips, not whether two others, trained with another seed, would."
+        f"Two-sided test: {'; '.join(tests)}. Each pair is tested by itself. It says whether these two would differ "
+        "on other clips, not whether two others, trained with another seed, would."
     )
     return table
 
