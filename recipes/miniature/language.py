@@ -58,7 +58,7 @@ RECIPES = {
     "llama": Recipe(),
     "llama_other": Recipe(
         start="llama",
-        num_steps=1200,
+        num_steps=700,
         learning_rate=1e-3,
         noise_ramp=(0.0, 0.05),
         unclear_share=0.25,

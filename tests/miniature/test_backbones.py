@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from recipes.miniature import AUDIO_MODEL, BACKBONES, TEXT_MODEL
+from recipes.miniature import AUDIO_MODEL, BACKBONES, OTHER_TEXT_MODEL, TEXT_MODEL
 from recipes.miniature.clips import draw_clip, render_clip
 from recipes.miniature.gates import GATES, measure
 from recipes.miniature.world import NAMES
 
-LANGUAGE_MODELS = [TEXT_MODEL]
+LANGUAGE_MODELS = [TEXT_MODEL, OTHER_TEXT_MODEL]
 
 
 def test_backbones_are_small():
