@@ -145,6 +145,7 @@ def command(recordings: Path, output: Path, *systems: str, **options: object) ->
     return [sys.executable, str(SCRIPT), *arguments]
 
 
+@pytest.mark.slow
 def test_a_run_killed_and_resumed_gives_the_same_answers(recordings: Path, tmp_path: Path, listen: Path) -> None:
     hook = tmp_path / "hook.py"
     hook.write_text(HOOK.format(delay=0.2))
