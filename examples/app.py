@@ -24,7 +24,7 @@ from recipes.miniature import ADAPTERS
 matplotlib.use("agg")
 QUESTION = "Is there a sound of {} in the audio?"
 QUESTIONS = [QUESTION.format("a dog"), "Replay the audio.", "Identify sounds that are absent as contrasting examples."]
-LABELS = "dog, rain, siren, baby crying, engine"
+LABELS = "frog, crickets, crackling fire, rooster, dog, rain, siren, engine"
 IDEA = """# LISTEN
 An audio language model that knows what it does **not** hear. Encoder and language model are frozen; one small adapter
 was trained on what the language model itself says of each recording's caption: on the left of the sounds that are
@@ -179,10 +179,10 @@ def build_page(models: list[Model], sounds: dict[str, str]) -> gr.Blocks:
 
 
 def sample_sounds(number: int = 6) -> dict[str, str]:
-    """What is heard in some test clips of the sound world, and their paths."""
+    """What is heard in some test clips of the sound world, and their paths; the richest first."""
     from recipes.corpora import load_corpus
 
-    clips = load_corpus("sound_world", split="test", num_clips=number)
+    clips = sorted(load_corpus("sound_world", split="test", num_clips=number), key=lambda clip: -len(clip["tags"]))
     return {", ".join(clip["tags"]): clip["audio"]["path"] for clip in clips}
 
 
