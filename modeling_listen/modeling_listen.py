@@ -14,7 +14,9 @@
 
 """LISTEN: a frozen Whisper encoder and a frozen language model joined by one trainable adapter."""
 
+import os
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import transformers
@@ -29,7 +31,7 @@ from transformers.utils import TransformersKwargs, can_return_tuple, torch_compi
 from transformers.utils.output_capturing import maybe_install_capturing_hooks
 
 from .adapter_listen import ListenAdapter, ListenPreTrainedModel
-from .checkpoint_listen import AdapterCheckpointMixin
+from .checkpoint_listen import HUB_OPTIONS, AdapterCheckpointMixin
 from .configuration_listen import ListenConfig
 
 # Earlier releases keep the hidden states of all layers, or of none.
@@ -69,6 +71,23 @@ class ListenModel(ListenPreTrainedModel):
         # The hooks that read hidden states cannot be installed inside a compiled graph.
         maybe_install_capturing_hooks(self.audio_tower)
         self.post_init()
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike | None, *args: Any, **options: Any
+    ) -> "ListenModel":
+        """Load a self-contained checkpoint; options are those of `PreTrainedModel.from_pretrained`.
+
+        Raises:
+            ValueError: a checkpoint of the adapter alone, whose backbones [`ListenForConditionalGeneration`] fetches.
+        """
+        source = pretrained_model_name_or_path
+        if source is not None and not isinstance(config := options.get("config"), ListenConfig):
+            hub = {name: options[name] for name in (*HUB_OPTIONS, "revision", "subfolder") if name in options}
+            config = ListenConfig.from_pretrained(config or source, **hub)
+        if source is not None and config.text_model_id is not None:
+            raise ValueError(f"{source} holds the adapter alone: take ListenForConditionalGeneration and its `model`")
+        return super().from_pretrained(source, *args, **options)
 
     def get_input_embeddings(self) -> nn.Module:
         """The language model's token embeddings."""
@@ -161,8 +180,16 @@ class ListenModel(ListenPreTrainedModel):
         mask = self.get_placeholder_mask(input_ids, inputs_embeds, audio_embeds)
         return inputs_embeds.masked_scatter(mask, audio_embeds.to(inputs_embeds.device, inputs_embeds.dtype))
 
-    def _fit_mask(self, mask: torch.BoolTensor, dtype: torch.dtype) -> torch.Tensor:
+    def _fit_mask(
+        self, mask: torch.BoolTensor, position_ids: torch.LongTensor | None, dtype: torch.dtype
+    ) -> torch.Tensor:
         """A 4-D mask in the form that the language model's attention takes."""
+        window = getattr(self.config.text_config, "sliding_window", None)
+        if window is not None and position_ids is not None:
+            torch_compilable_check(
+                position_ids.max() < window,
+                f"a 4-D attention mask cannot slide: prompts must be shorter than the window of {window} tokens",
+            )
         implementation = self.config.text_config._attn_implementation
         if implementation == "sdpa":
             return mask
@@ -203,7 +230,7 @@ class ListenModel(ListenPreTrainedModel):
             inputs_embeds = self._fill_spans(input_ids, inputs_embeds, audio_embeds)
 
         if attention_mask is not None and attention_mask.ndim == 4 and attention_mask.dtype == torch.bool:
-            attention_mask = self._fit_mask(attention_mask, inputs_embeds.dtype)
+            attention_mask = self._fit_mask(attention_mask, position_ids, inputs_embeds.dtype)
         outputs = self.language_model(
             inputs_embeds=inputs_embeds,
             attention_mask=attention_mask,

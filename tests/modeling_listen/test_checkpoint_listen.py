@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForMultimodalLM, AutoProcessor, WhisperFeatureExtractor
 
-from modeling_listen import ListenForConditionalGeneration, ListenProcessor
+from modeling_listen import ListenForConditionalGeneration, ListenModel, ListenProcessor
 from tests.modeling_listen.backbones import NUM_QUERY_TOKENS, build_audio_model, build_text_model, compose, noise
 
 CODE = {
@@ -85,6 +85,13 @@ def test_sharded_backbones_are_read(tmp_path, audio_model, model):
     AutoModelForCausalLM.from_pretrained(text_model).save_pretrained(text_model, max_shard_size="50KB")
     (text_model / "model.safetensors").unlink()
     assert_same_weights(model, compose(audio_model, text_model))
+
+
+def test_the_model_without_its_head_loads_whole_or_not_at_all(tmp_path, checkpoint, model):
+    with pytest.raises(ValueError, match="holds the adapter alone"):
+        ListenModel.from_pretrained(checkpoint)
+    model.save_pretrained(tmp_path / "whole", include_backbones=True)
+    assert_same_weights(model.model, ListenModel.from_pretrained(tmp_path / "whole"))
 
 
 def test_a_model_without_named_backbones_is_saved_whole(tmp_path, model):

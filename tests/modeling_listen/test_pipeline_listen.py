@@ -5,8 +5,8 @@ import soundfile
 import torch
 from transformers import pipeline
 
-from modeling_listen import SoundPresencePipeline, presence_listen, presence_probabilities
-from tests.modeling_listen.backbones import SAMPLING_RATE, noise
+from modeling_listen import ListenProcessor, SoundPresencePipeline, presence_listen, presence_probabilities
+from tests.modeling_listen.backbones import SAMPLING_RATE, build_text_model, compose, noise
 
 LABELS = ["a dog", "a siren", "glass", "rain", "a baby", "music"]
 TEMPLATE = "Is there a sound of {} in the audio?"
@@ -43,6 +43,23 @@ def test_labels_between_commas_template_and_threshold(listen, model, processor):
     assert scores["rain"] == pytest.approx(by_hand(model, processor, noise(), "rain", "{}?"), abs=1e-5)
     assert all(each["present"] for each in judged)
     assert not any(each["present"] for each in listen(noise(), candidate_labels=LABELS, threshold=1.0))
+
+
+@pytest.mark.parametrize("family", ["gemma2", "gemma3", "mistral", "qwen3"])
+def test_every_family_of_language_models_shares_its_trunk_exactly(tmp_path, audio_model, family):
+    text_model = build_text_model(tmp_path / family, family)
+    model, processor = compose(audio_model, text_model), ListenProcessor.from_backbones(audio_model, text_model)
+    processor.num_query_tokens = model.config.adapter_config.num_query_tokens
+    [scores] = presence_probabilities(model, processor, [noise()], [[TEMPLATE.format(label) for label in LABELS]])
+    assert scores == pytest.approx([by_hand(model, processor, noise(), label) for label in LABELS], abs=1e-5)
+
+
+def test_a_prompt_longer_than_a_sliding_window_is_refused(tmp_path, audio_model):
+    text_model = build_text_model(tmp_path / "mistral", "mistral", sliding_window=16)
+    model, processor = compose(audio_model, text_model), ListenProcessor.from_backbones(audio_model, text_model)
+    processor.num_query_tokens = model.config.adapter_config.num_query_tokens
+    with pytest.raises(ValueError, match="window of 16 tokens"):
+        presence_probabilities(model, processor, [noise()], [["A dog?"]])
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
