@@ -38,6 +38,7 @@ setup(
         "datasets>=4.0",
         "evaluate>=0.4.3",
         "peft>=0.17",
+        "jinja2>=3.1",
         "matplotlib>=3.8",
         "numpy>=1.26",
         "openai>=1.60",
