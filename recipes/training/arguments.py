@@ -126,6 +126,11 @@ class TrainingOptions:
             raise ValueError(NO_FP16)
         if extra.get("label_smoothing_factor"):
             raise ValueError("label_smoothing_factor is not supported: the targets are the responses as they are")
+        if sharded := [name for name in ("fsdp", "deepspeed") if extra.get(name)]:
+            raise ValueError(
+                f"{sharded[0]} is not supported: the prefix cache, the hashes of what is frozen and the checkpoints need "
+                "whole tensors. Where the language model does not fit a GPU, set quantization to 4bit"
+            )
         own = {field.name for field in fields(self)}
         if twice := sorted(own & set(extra)):
             raise ValueError(f"options of their own, not for training_arguments: {', '.join(twice)}")

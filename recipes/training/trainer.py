@@ -33,9 +33,8 @@ def model_inputs(
         shift_labels = torch.nn.functional.pad(inputs.pop("labels"), (0, 1), value=IGNORED)[:, 1:]
         inputs["logits_to_keep"] = shift_labels != IGNORED
         inputs["shift_labels"] = shift_labels[inputs["logits_to_keep"]]
-    if prefix is not None:
-        inputs |= {"past_key_values": prefix.expand(len(batch["position_ids"])), "use_cache": True}
-    return inputs
+    cache = prefix.expand(len(batch["position_ids"])) if prefix is not None else None
+    return {**inputs, "past_key_values": cache, "use_cache": cache is not None}
 
 
 class ListenTrainer(Trainer):
@@ -68,9 +67,8 @@ class ListenTrainer(Trainer):
         self._prefix: PrefixCache | None = None
         # Called activation_checkpointing from Transformers 5.21 on.
         self.checkpoints_layers = getattr(self.args, "activation_checkpointing", self.args.gradient_checkpointing)
-        if self.checkpoints_layers or self.is_fsdp_enabled:
-            if data_collator.prefix_cache:
-                logger.warning("no prefix cache under activation checkpointing and FSDP, which cannot keep one")
+        if self.checkpoints_layers and data_collator.prefix_cache:
+            logger.warning("no prefix cache under activation checkpointing, which would fill it once more in backward")
             data_collator.prefix_cache = False
         if not hasattr(model, "peft_config"):
             frozen = {name for name, tensor in model.named_parameters() if not tensor.requires_grad}

@@ -81,6 +81,7 @@ def test_what_else_trainer_takes_is_passed_on():
         ({"training_arguments": '{"fp16": true}'}, "65504"),
         ({"training_arguments": '{"learning_rate": 1}'}, "options of their own.*learning_rate"),
         ({"training_arguments": '{"label_smoothing_factor": 0.1}'}, "label_smoothing_factor"),
+        ({"training_arguments": '{"fsdp": "full_shard"}'}, "fsdp is not supported.*4bit"),
         ({"early_stopping_patience": 2}, "best_by"),
         ({"best_by": "loss", "eval_steps": 0}, "eval_steps"),
     ],
