@@ -59,7 +59,7 @@ def test_generated_answers_are_those_of_generate(listen: Path) -> None:
 def test_p_yes_is_the_share_of_yes_among_first_tokens(listen: Path) -> None:
     model, processor = ListenForConditionalGeneration.from_pretrained(listen), ListenProcessor.from_pretrained(listen)
     clip = make_clips()[0]
-    probabilities = model(**processor(clip.waveform, QUESTIONS[0][0])).logits[0, -1].softmax(dim=-1)
+    probabilities = model(**processor(clip.waveform, QUESTIONS[0][0])).logits[0, -1].detach().softmax(dim=-1)
     yes, no = (probabilities[processor.answer_token_ids()[answer]].sum() for answer in ("yes", "no"))
     for score in ("generate", "logits"):
         answer = Listen("x", str(listen), Settings(score=score)).answer([clip])[0][0]
@@ -111,7 +111,7 @@ def test_the_text_bound_is_that_of_the_processor_s_prompt(listen: Path) -> None:
     model, processor = ListenForConditionalGeneration.from_pretrained(listen), ListenProcessor.from_pretrained(listen)
     tokens = processor.tokenize_prompt("Is there a dog?")
     ids = torch.tensor([tokens.prefix + processor.tokenize_seed("a dog") + tokens.suffix])
-    probabilities = model(input_ids=ids).logits[0, -1].softmax(dim=-1)
+    probabilities = model(input_ids=ids).logits[0, -1].detach().softmax(dim=-1)
     yes, no = (probabilities[processor.answer_token_ids()[answer]].sum() for answer in ("yes", "no"))
     question = {"question": "Is there a dog?", "seed": "a dog"}
     answer = SeedReader("x", str(listen), Settings()).answer([Clip({}, [question])])[0][0]
