@@ -5,7 +5,7 @@
 
     # The paper's model on one 80 GB GPU, on eight, or on a GPU of 24 GB.
     python recipes/train_listen.py recipes/configs/paper.yaml
-    torchrun --nproc_per_node 8 recipes/train_listen.py recipes/configs/paper.yaml --per_device_train_batch_size 4
+    torchrun --nproc_per_node 8 recipes/train_listen.py recipes/configs/paper.yaml --per_device_train_batch_size 2
     python recipes/train_listen.py recipes/configs/paper_24gb.yaml
 
     # Any row of Table 3, any option, anything that transformers.TrainingArguments takes.
@@ -13,7 +13,8 @@
         --training_arguments '{"report_to": "tensorboard", "push_to_hub": true}'
 
 The output folder gets the adapter and the processor (`from_pretrained` loads them), checkpoints, the resolved options,
-the log as `history.jsonl` and its curves. A run that was stopped, by whatever, goes on from its last checkpoint when
+the log as `history.jsonl` and its curves. `torchrun` starts one process a GPU, or several on a CPU, where
+`accelerate launch --cpu` starts one only. A run that was stopped, by whatever, goes on from its last checkpoint when
 the same command is given again, and ends as if it had not been stopped.
 """
 
@@ -27,10 +28,9 @@ logger = logging.getLogger(__name__)
 
 def main(argv: list[str] | None = None) -> None:
     """Train, or go on."""
-    options = parse_options(ModelOptions, DataOptions, TrainingOptions, description=__doc__, argv=argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        train(*options)
+        train(*parse_options(ModelOptions, DataOptions, TrainingOptions, description=__doc__, argv=argv))
     except KeyboardInterrupt:
         raise SystemExit("stopped; the same command goes on from the last checkpoint") from None
     except (ValueError, OSError, FloatingPointError) as error:

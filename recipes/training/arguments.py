@@ -128,8 +128,8 @@ class TrainingOptions:
             raise ValueError("label_smoothing_factor is not supported: the targets are the responses as they are")
         if sharded := [name for name in ("fsdp", "deepspeed") if extra.get(name)]:
             raise ValueError(
-                f"{sharded[0]} is not supported: the prefix cache, the hashes of what is frozen and the checkpoints need "
-                "whole tensors. Where the language model does not fit a GPU, set quantization to 4bit"
+                f"{sharded[0]} is not supported: prefix cache, hashes of what is frozen and checkpoints need whole "
+                "tensors. Where the language model does not fit a GPU, set quantization to 4bit"
             )
         own = {field.name for field in fields(self)}
         if twice := sorted(own & set(extra)):

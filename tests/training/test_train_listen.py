@@ -153,7 +153,7 @@ def test_nan_stops_with_step_and_clips(arguments, tmp_path, monkeypatch):
 
 def test_fp16_is_refused_with_the_reason(arguments):
     for options in ({"dtype": "float16"}, {"training_arguments": '{"fp16": true}'}):
-        with pytest.raises((SystemExit, ValueError), match="65504"):
+        with pytest.raises(SystemExit, match="65504"):
             main(arguments(**options))
 
 
