@@ -55,7 +55,7 @@ def report(tmp_path_factory):
     (folder / "model").mkdir()
     lines = [{"step": step, "loss": 1 / step, "eval_loss": 1.1 / step} for step in range(1, 20)]
     (folder / "model" / "history.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    (folder / "evaluation.yaml").write_text("systems: ['LISTEN positive+negative=listen:runs/demo/model']\nseed: 12\n")
+    (folder / "evaluation.yaml").write_text("systems: ['LISTEN positive+negative=listen:elsewhere/model']\nseed: 12\n")
     before = (folder / "results.json").read_text()
     main(["--results", str(folder), "--output_dir", str(folder)])
     return folder, json.loads(before)
@@ -135,7 +135,7 @@ def test_plots_are_in_the_page_as_they_are_on_disk(report):
 
 def test_what_was_run_is_told(report):
     text = Page(report[0] / "report.html").text
-    for expected in ("listen: runs/demo/model", "evaluation 12", "about 40 clips", "transformers 5", "160 random"):
+    for expected in ("listen: elsewhere/model", "evaluation 12", "about 40 clips", "transformers 5", "160 random"):
         assert expected in text
 
 

@@ -1,5 +1,6 @@
 """Records grouped by clip, whatever carries them."""
 
+import gc
 import io
 import json
 import re
@@ -138,7 +139,9 @@ def test_questions_from_files(questions, tmp_path):
 
 
 def anonymous_memory() -> int:
-    """Bytes of this process that are not pages of files."""
+    """Bytes that this process holds and that are not pages of files."""
+    gc.collect()
+    pa.default_memory_pool().release_unused()
     return int(re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
 
 

@@ -17,8 +17,7 @@ import soundfile
 from recipes.evaluate_listen import main
 from tests.modeling_listen.backbones import noise
 
-pytest_plugins = ["tests.systems.conftest"]
-SCRIPT = Path(__file__).parents[1] / "recipes" / "evaluate_listen.py"
+SCRIPT = Path(__file__).parents[2] / "recipes" / "evaluate_listen.py"
 TAGS = {
     "a.wav": "dog;rain",
     "b.wav": "dog",
