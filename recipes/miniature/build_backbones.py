@@ -8,9 +8,12 @@ The first command takes about 40 minutes on two cores, resumes where it was stop
 shipped beside this script, with `gates.json`: what was measured on the stored weights. The second goes on from the
 shipped encoder with recordings of your own (ESC-50's layout, or a table of files and tags; see `recipes.corpora`).
 
-How the language models are trained is in `recipes.miniature.language.Recipe`. Three things there are not what a large
-language model has met, and are to be disclosed wherever results on these backbones are shown: noise on the embeddings
-in the audio span; seeds that do not tell the answer, on which "yes" is right in 78% (as a language model leans when it
+How the language models are trained is in `recipes.miniature.language.Recipe`. The `llama` that is shipped was trained in
+three stretches, which `gates.json` lists; the recipe puts their sum into one run, which has not been run to its end, so
+look at the gates that it prints. `llama_other` goes on from `llama` in other words: they share most of their training.
+
+Three things there are not what a large language model has met, and are to be disclosed wherever results on these
+backbones are shown: noise on the embeddings in the audio span; seeds that do not tell the answer, on which "yes" is right in 78% (as a language model leans when it
 cannot know); and, so that the sounds named absent are absent, extra weight on listed names with an unlikelihood term
 for naming a present one.
 """
@@ -36,7 +39,7 @@ class Options:
     seed: int = option(0, "decides weights, data and noise")
     encoder_clips: int = option(8000, "clips that the encoder is trained on")
     encoder_steps: int = option(2400, "steps of batch 32 for the encoder")
-    recordings_steps: int = option(1000, "steps of batch 32, half of it recordings, that go on from the encoder")
+    recordings_steps: int = option(350, "steps of batch 32, half of it recordings, that go on from the encoder")
     recordings: str | None = option(None, "folder or table of recordings to go on training the encoder with")
     corpus: str | None = option(None, "how the recordings are laid out: esc50 or folder; found out by default")
     train_split: str = option("train", "recordings to train on, such as fold1+fold2+fold3")

@@ -30,7 +30,7 @@ def continue_encoder(
     train_split: str = "train",
     test_split: str | None = None,
     seed: int = 0,
-    num_steps: int = 1000,
+    num_steps: int = 350,
     num_world_clips: int = 1500,
 ) -> dict[str, float]:
     """Train the shipped encoder on recordings and on sound-world clips, and write a Whisper folder.
