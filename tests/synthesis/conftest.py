@@ -17,11 +17,11 @@ CHAT_TEMPLATE = (
 )
 
 
-def make_seeds(count: int, corpus: str = "test", distinct: int = 0) -> Dataset:
+def make_seeds(count: int, corpus: str = "test", distinct: int = 0, start: int = 0) -> Dataset:
     """Seed records, captions and tags in turn; `distinct` limits how many different seed texts there are."""
 
     def rows():
-        for number in range(count):
+        for number in range(start, start + count):
             text = number % distinct if distinct else number
             first, second = EVENTS[text % len(EVENTS)], EVENTS[(text // len(EVENTS) + 3) % len(EVENTS)]
             caption = number % 2 == 0

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from transformers import DynamicCache
+from transformers.cache_utils import Cache, DynamicLayer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+# Ended rows are replaced once they are one in so many: seldom enough to spare copies, often enough to keep it full.
+REFILL = 8
 
 
 @dataclass
@@ -45,7 +48,7 @@ class _Columns:
         position: (rows,), the position of the row's next token.
     """
 
-    cache: DynamicCache
+    cache: Cache
     mask: torch.Tensor
     position: torch.Tensor
 
@@ -59,16 +62,19 @@ class _Columns:
         layers = []
         for of_parts in zip(*(columns.cache.layers for columns, _ in taken), strict=True):
             chosen = [(layer.keys[rows], layer.values[rows]) for layer, (_, rows) in zip(of_parts, taken, strict=True)]
-            layers.append([torch.cat([_fit(each, width) for each in states]) for states in zip(*chosen, strict=True)])
+            keys, values = (torch.cat([_fit(each, width) for each in states]) for states in zip(*chosen, strict=True))
+            layers.append(DynamicLayer())
+            layers[-1].lazy_initialization(keys, values)
+            layers[-1].keys, layers[-1].values = keys, values  # `update` would copy them once more
         mask = torch.cat([_fit(mask[..., None], width)[..., 0] for mask in masks])
-        return cls(DynamicCache(layers), mask, torch.cat([columns.position[rows] for columns, rows in taken]))
+        return cls(Cache(layers=layers), mask, torch.cat([columns.position[rows] for columns, rows in taken]))
 
 
 class SharedPrefixDecoder:
     """Generates responses for prompts `prefix + span + suffix`, all with the same prefix.
 
     The prefix runs through the model once, each distinct span once for the rows that start together, and only the
-    suffixes once for each row. Rows that end leave the batch and others take their places, a quarter of it at a time.
+    suffixes once for each row. Rows that end leave the batch and others take their places, an eighth of it at a time.
     What a row draws depends on its own logits and its own `uniforms`; which rows stand beside it changes the logits by
     no more than rounding.
 
@@ -104,7 +110,9 @@ class SharedPrefixDecoder:
         with torch.inference_mode():
             empty = torch.empty(1, 0, dtype=torch.bool, device=model.device)
             start = torch.zeros(1, dtype=torch.long, device=model.device)
-            self._prefix, _ = self._extend(_Columns(DynamicCache(), empty, start), [prefix])
+            self._prefix, _ = self._extend(
+                _Columns(Cache(layer_class_to_replicate=DynamicLayer), empty, start), [prefix]
+            )
 
     @torch.inference_mode()
     def decode(self, rows: list[Row]) -> Iterator[Row]:
@@ -115,11 +123,11 @@ class SharedPrefixDecoder:
         columns = started = None
         while batch or ready or waiting:
             live = [place for place, row in enumerate(batch) if row.finish_reason is None]
-            if 4 * (len(batch) - len(live)) < len(batch):
+            if REFILL * (len(batch) - len(live)) < len(batch):
                 columns, logits = self._extend(columns, [[row.last] for row in batch])
                 yield from self._choose(batch, logits)
                 continue
-            # A quarter has ended: the others close ranks, and more join them.
+            # An eighth has ended: the others close ranks, and more join them.
             parts = [(columns, live)] if live else []
             batch = [batch[place] for place in live]
             while (ready or waiting) and len(batch) < self.batch_size:
