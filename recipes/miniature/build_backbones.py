@@ -8,14 +8,15 @@ The first command takes about 40 minutes on two cores, resumes where it was stop
 shipped beside this script, with `gates.json`: what was measured on the stored weights. The second goes on from the
 shipped encoder with recordings of your own (ESC-50's layout, or a table of files and tags; see `recipes.corpora`).
 
-How the language models are trained is in `recipes.miniature.language.Recipe`. The `llama` that is shipped was trained in
-three stretches, which `gates.json` lists; the recipe puts their sum into one run, which has not been run to its end, so
-look at the gates that it prints. `llama_other` goes on from `llama` in other words: they share most of their training.
+How the language models are trained is in `recipes.miniature.language.Recipe`. The shipped `llama` was trained in three
+stretches, 9,500 steps in all, which `gates.json` lists; the recipe joins them into one run of 8,000 steps that has not
+been run to its end, so mind the gates that it prints. `llama_other` goes on from `llama` in other words: the two share
+most of their training.
 
-Three things there are not what a large language model has met, and are to be disclosed wherever results on these
-backbones are shown: noise on the embeddings in the audio span; seeds that do not tell the answer, on which "yes" is right in 78% (as a language model leans when it
-cannot know); and, so that the sounds named absent are absent, extra weight on listed names with an unlikelihood term
-for naming a present one.
+Three things in it are not what a large language model has met, and are to be disclosed wherever results on these
+backbones are shown: noise on the embeddings in the audio span; seeds that do not tell the answer, on which "yes" is
+right in 78% (as a language model leans when it cannot know); and, so that the sounds named absent are absent, extra
+weight on listed names with an unlikelihood term for naming a present one.
 """
 
 import json
