@@ -17,7 +17,7 @@ $(VENV)/.installed: setup.py constraints.txt
 # One thread a process: at the miniature's size two processes are faster than two threads.
 DEMO := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(RUN)
 TRAIN := $(DEMO) recipes/train_listen.py recipes/configs/miniature.yaml --responses runs/demo/responses --save_steps 0
-EVALUATE := $(DEMO) recipes/evaluate_listen.py --output_dir runs/demo \
+EVALUATE := $(DEMO) recipes/evaluate_listen.py --resume false --output_dir runs/demo \
     --benchmarks sound_world/random sound_world/popular sound_world/adversarial --systems
 
 demo: $(VENV)/.installed  ## the whole paper in miniature, about five minutes on two cores; ends with its table
