@@ -67,7 +67,7 @@ class DataOptions:
     """Responses to train on, and questions to watch the training with."""
 
     responses: str = option(
-        "runs/miniature/responses", "output folder of synthesize_listen.py, file or folder of Parquet, or Hub id"
+        "runs/synthesis", "output folder of synthesize_listen.py, file or folder of Parquet, or Hub id"
     )
     audio_dir: str | None = option(None, "folder from which relative paths of recordings start")
     mixture: str = option(
@@ -76,7 +76,7 @@ class DataOptions:
     max_responses_per_clip: int = option(8, "responses of a clip that share a pass; further ones get another pass")
     validation_clips: int = option(100, "clips held out for the validation loss; with all their responses")
     questions: str | None = option(
-        "sound_world:dev_random", "yes/no questions of the probe: BENCHMARK:SUBSET, or a file (Parquet, JSON lines)"
+        "sound_world/dev_random", "yes/no questions of the probe: BENCHMARK[/SUBSET][=FOLDER], or a file of questions"
     )
     max_questions: int = option(400, "questions of the probe, the first so many")
 
@@ -90,7 +90,7 @@ class DataOptions:
 class TrainingOptions:
     """The run. Names that `transformers.TrainingArguments` has mean what they mean there."""
 
-    output_dir: str = option("runs/miniature/listen", "folder of checkpoints, log, curves and the trained model")
+    output_dir: str = option("runs/training", "folder of checkpoints, log, curves and the trained model")
     overwrite: bool = option(False, "begin anew where output_dir holds another run; else the same run is resumed")
     max_steps: int = option(900, "optimizer steps; -1 to train for num_train_epochs")
     num_train_epochs: float = option(1.0, "passes over all clips, if max_steps is -1")

@@ -48,11 +48,12 @@ def load_questions(options: DataOptions) -> Clips:
     """
     from recipes.benchmarks import BENCHMARKS, load_benchmark
 
-    name, _, subset = options.questions.partition(":")
+    name, _, folder = options.questions.partition("=")
+    name, _, subset = name.partition("/")
     if name in BENCHMARKS:
-        questions = load_benchmark(name, subset=subset or None, missing_audio="skip")
+        questions = load_benchmark(name, folder or None, subset or None, missing_audio="skip")
     else:
-        remedy = f"give a file, or one of {', '.join(BENCHMARKS)} as NAME:SUBSET"
+        remedy = f"give a file, or one of {', '.join(BENCHMARKS)} as NAME/SUBSET=FOLDER"
         questions = load_records(options.questions, "questions", remedy)
     answers = questions.select_columns(["answer"]).with_format("arrow")[:]["answer"].to_pylist()
     rows = [row for row, answer in enumerate(answers) if answer in ("yes", "no")]

@@ -138,6 +138,12 @@ def test_questions_from_files(questions, tmp_path):
         load_questions(DataOptions(questions=str(tmp_path / "nothing")))
 
 
+def test_questions_of_a_benchmark():
+    clips = load_questions(DataOptions(questions="sound_world/dev_random", max_questions=10))
+    assert clips.num_records == 10
+    assert {answer for index in range(len(clips)) for answer in clips[index]["answer"]} == {"yes", "no"}
+
+
 def anonymous_memory() -> int:
     """Bytes that this process holds and that are not pages of files."""
     gc.collect()
