@@ -27,7 +27,7 @@ class Table3Options:
     rows: list[str] = option([], "names of the rows to run (see recipes/table3/rows.py); all of Table 3 if left out")
     levers: bool = option(False, "run the levers too")
     seeds: int = option(3, "adapters trained for each row")
-    steps: int = option(600, "optimizer steps of each")
+    steps: int = option(900, "optimizer steps of each")
     corpus: str = option("sound_world:train", "seeds, as in synthesize_listen.py")
     benchmarks: list[str] = option(
         [f"sound_world/{kind}" for kind in ("random", "popular", "adversarial", "hypernym", "synonym",
