@@ -34,7 +34,7 @@ class Table3Options:
                                             "question_answering")],
         "questions, as in evaluate_listen.py",
     )  # fmt: skip
-    training: list[str] = option([], "further options of train_listen.py for every row, such as --learning_rate 1e-3")
+    training: list[str] = option([], "further options of train_listen.py for every row, as NAME=VALUE")
     limit: int | None = option(None, "ask only the first so many questions of each benchmark")
     processes: int = option(2, "runs side by side, each with one thread")
 
@@ -87,11 +87,12 @@ def reproduce(options: Table3Options) -> None:
 
     models = {f"{row.name}-seed{seed}": (row, seed) for row in rows for seed in range(options.seeds)}
     backbones = ("--audio_model", options.audio_model, "--text_model", options.text_model)
+    further = tuple(part for entry in options.training for part in f"--{entry}".split("=", 1))
     jobs = [
         Job(f"train-{name}", "train_listen.py",
             (*backbones, "--responses", str(output / "pools" / row.pool), "--mixture", row.mixture,
              "--max_steps", str(round(row.steps * options.steps)), "--seed", str(seed),
-             "--output_dir", str(output / "models" / name), *row.options, *options.training))
+             "--output_dir", str(output / "models" / name), *row.options, *further))
         for name, (row, seed) in models.items()
     ]  # fmt: skip
     run_jobs(jobs, output / "logs", options.processes, "training")
