@@ -31,6 +31,7 @@ from transformers.utils import TransformersKwargs, can_return_tuple, torch_compi
 from transformers.utils.output_capturing import maybe_install_capturing_hooks
 
 from .adapter_listen import ListenAdapter, ListenPreTrainedModel
+from .attention_listen import TREE_ATTENTION
 from .checkpoint_listen import HUB_OPTIONS, AdapterCheckpointMixin
 from .configuration_listen import ListenConfig
 
@@ -191,7 +192,7 @@ class ListenModel(ListenPreTrainedModel):
                 f"a 4-D attention mask cannot slide: prompts must be shorter than the window of {window} tokens",
             )
         implementation = self.config.text_config._attn_implementation
-        if implementation == "sdpa":
+        if implementation in ("sdpa", TREE_ATTENTION):
             return mask
         if implementation == "eager":
             return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min)
@@ -215,6 +216,7 @@ class ListenModel(ListenPreTrainedModel):
             input_ids: `(batch, positions)`, `num_query_tokens` placeholders for each audio window.
             input_features: log-mel spectrograms `(windows, mel_bins, frames)`, in the order of their placeholders.
             attention_mask: `(batch, positions)`, or a 4-D mask such as that of shared clips.
+            kwargs: the language model's, such as `tree_layout` (see `chain_trees`).
 
         Raises:
             ValueError: not exactly one of `input_ids` and `inputs_embeds`; placeholders and windows that disagree.

@@ -67,7 +67,7 @@ def presence_probabilities(
             trees.append(Tree(processor.audio_span(num_windows), branches))
             row_spans.append(span.flatten(0, 1))
 
-    packed = pack_trees([[tree] for tree in trees], processor.tokenizer.pad_token_id, len(prefix))
+    packed = pack_trees(trees, processor.tokenizer.pad_token_id, len(prefix))
     following = torch.nn.functional.pad(packed.branch_ids, (0, 1))[:, 1:]
     ends = (packed.branch_ids > 0) & (packed.branch_ids != following)  # in the order of the questions
     input_ids = packed.input_ids.to(model.device)

@@ -54,7 +54,6 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
     from recipes.training.encoder_states import EncodedClips, states_size
     from recipes.training.frozen import check_frozen, hash_frozen
     from recipes.training.model import base_model, load_model, load_processor, save_trained
-    from recipes.training.packing import attention_length
     from recipes.training.probe import Probe
     from recipes.training.run import claim_output_dir, finish, last_checkpoint
     from recipes.training.trainer import ListenTrainer
@@ -77,7 +76,6 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
         train_set, validation_set = (EncodedClips(clips, base_model(model), processor) for clips in sets)
     else:
         train_set, validation_set = (WaveformClips(clips, processor.load_audio) for clips in sets)
-    row_cost = attention_length(model.config.get_text_config().hidden_size) if options.fill_rows else 0
     callbacks = [HistoryCallback()]
     if options.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(options.early_stopping_patience))
@@ -88,7 +86,7 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
             processor,
             share_clips=options.share_clips,
             prefix_cache=options.prefix_cache and not model_options.lora_rank,
-            attention_length=row_cost,
+            fill_rows=options.fill_rows and model_options.attn_implementation == "sdpa",
         ),
         train_dataset=train_set,
         eval_dataset=validation_set,

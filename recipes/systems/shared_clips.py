@@ -67,7 +67,7 @@ class SharedClipDecoder:
         """
         device = self.model.device
         first_key = self.prefix.length if self.prefix else 0
-        packed = pack_trees([[tree] for tree in trees], self.processor.tokenizer.pad_token_id, first_key)
+        packed = pack_trees(trees, self.processor.tokenizer.pad_token_id, first_key)
         last, positions, key_branches = (each.to(device) for each in _layout(trees, packed.input_ids.shape, first_key))
         exists = last >= 0  # (trees, branches)
         ends = torch.zeros(packed.input_ids.shape, dtype=torch.bool, device=device)

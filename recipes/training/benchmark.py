@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from accelerate.utils import send_to_device
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
 from transformers import LlamaConfig, WhisperConfig, WhisperFeatureExtractor
 
 from modeling_listen import ListenAdapterConfig, ListenConfig, ListenForConditionalGeneration
+from modeling_listen.attention_listen import TREE_ATTENTION
 from modeling_listen.audio_listen import LogMel
 from modeling_listen.branches_listen import PrefixCache
-from recipes.training.packing import ClipTokens, attention_length, pack_clips
+from recipes.training.packing import ClipTokens, pack_clips
 from recipes.training.trainer import model_inputs
 
 if TYPE_CHECKING:
@@ -139,6 +141,7 @@ class Bench:
             self.model = ListenForConditionalGeneration._from_config(config, dtype=self.dtype)
         self.model.model.adapter.float()
         self.model.freeze_backbones().train()
+        self.model.set_attn_implementation({"text_config": TREE_ATTENTION})
         # A learning rate of zero costs what any other does, and leaves every variant the same weights.
         self.optimizer = torch.optim.AdamW(self.model.model.adapter.parameters(), lr=0.0, weight_decay=0.0)
         audio = self.geometry.audio
@@ -177,9 +180,9 @@ class Bench:
             0,
             share_clips=variant.share_clips,
             prefix_cache=variant.prefix_cache,
-            attention_length=attention_length(self.geometry.text["hidden_size"]) if variant.fill_rows else 0,
+            fill_rows=variant.fill_rows,
         )
-        tensors = {name: each.to(self.device) for name, each in rows._asdict().items() if name != "audio_order"}
+        tensors = send_to_device(rows._asdict(), self.device)
         features = self.log_mel([batch.waveforms[index] for index in rows.audio_order])
         audio = {"input_ids": tensors["input_ids"], "input_features": features}
         inputs = model_inputs(tensors, audio, self.prefix if variant.prefix_cache else None, variant.masked_head)
@@ -197,7 +200,7 @@ def _num_tokens(batch: Batch, variant: Variant) -> int:
     total = 0
     for clip in batch.clips:
         trunks = 1 if variant.share_clips else len(clip.samples)
-        total += trunks * (head + len(clip.span)) + sum(len(prompt) + len(ids) for prompt, ids in clip.samples)
+        total += trunks * (head + len(clip.span)) + sum(len(prompt) + len(ids) - 1 for prompt, ids in clip.samples)
     return total
 
 

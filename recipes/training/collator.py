@@ -24,7 +24,7 @@ class ClipCollator:
     processor: ListenProcessor
     share_clips: bool = True
     prefix_cache: bool = True
-    attention_length: int = 0
+    fill_rows: bool = True
     _memo: dict[tuple[str, str], tuple[list[int], list[int]]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -45,7 +45,7 @@ class ClipCollator:
             self.processor.tokenizer.pad_token_id,
             share_clips=self.share_clips,
             prefix_cache=self.prefix_cache,
-            attention_length=self.attention_length,
+            fill_rows=self.fill_rows,
         )
         batch: dict[str, Any] = rows._asdict()
         in_order = [clips[index] for index in batch.pop("audio_order")]

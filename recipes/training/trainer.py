@@ -7,6 +7,7 @@ import torch
 from transformers import PreTrainedModel, Trainer
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from modeling_listen.attention_listen import TREE_ATTENTION
 from modeling_listen.branches_listen import PrefixCache
 from recipes.training.clips import NAMES_IN_LOG
 from recipes.training.collator import ClipCollator
@@ -28,20 +29,23 @@ def model_inputs(
         prefix: of the rows that were laid out without it.
         masked_head: run the head on the positions that predict response tokens, not on all.
     """
-    inputs = {name: batch[name] for name in ("position_ids", "attention_mask", "labels")} | audio
+    labels = batch["labels"]
+    inputs = {name: batch[name] for name in ("position_ids", "attention_mask")} | audio
+    if batch["tree_layout"] is not None:
+        inputs["tree_layout"] = batch["tree_layout"]
     if masked_head:
-        shift_labels = torch.nn.functional.pad(inputs.pop("labels"), (0, 1), value=IGNORED)[:, 1:]
-        inputs["logits_to_keep"] = shift_labels != IGNORED
-        inputs["shift_labels"] = shift_labels[inputs["logits_to_keep"]]
+        inputs["logits_to_keep"] = labels != IGNORED
+        labels = labels[inputs["logits_to_keep"]]
     cache = prefix.expand(len(batch["position_ids"])) if prefix is not None else None
-    return {**inputs, "past_key_values": cache, "use_cache": cache is not None}
+    return {**inputs, "shift_labels": labels, "past_key_values": cache, "use_cache": cache is not None}
 
 
 class ListenTrainer(Trainer):
     """Trains what of a LISTEN model is not frozen.
 
     Args:
-        data_collator: a `ClipCollator`; its `prefix_cache` says whether the prefix is cached here.
+        data_collator: a `ClipCollator`; its `prefix_cache` says whether the prefix is cached here, its `fill_rows`
+            whether the language model gets the attention that its rows want.
         masked_head: see `model_inputs`.
         probe: yes/no questions asked at every evaluation; their scores are metrics named `probe_*`.
         options: those of `Trainer`.
@@ -65,6 +69,8 @@ class ListenTrainer(Trainer):
         self.masked_head, self.probe = masked_head, probe
         self.unreadable: dict[str, str] = {}
         self._prefix: PrefixCache | None = None
+        if data_collator.fill_rows:
+            base_model(model).set_attn_implementation({"text_config": TREE_ATTENTION})
         # Called activation_checkpointing from Transformers 5.21 on.
         self.checkpoints_layers = getattr(self.args, "activation_checkpointing", self.args.gradient_checkpointing)
         if self.checkpoints_layers and data_collator.prefix_cache:

@@ -39,6 +39,8 @@ def test_every_variant_has_the_same_loss_and_its_own_cost(small, tmp_path, respo
     work = {name: row["tflop_per_sample"] for name, row in rows.items()}
     assert work["all"] < work["no_masked_head"]
     assert work["all"] < work["no_prefix_cache"] < work["naive"]
+    assert work["all"] < work["no_filled_rows"]
+    assert rows["all"]["padding"] == 0
     assert "naive" in capsys.readouterr().out
 
 
@@ -50,9 +52,10 @@ def test_padding_is_counted(small):
     assert bench.step(two, benchmark.VARIANTS["naive"])[1] == 0
     longer = benchmark.Batch([*batch.clips, bench.batch().clips[0]], batch.waveforms * 2)
     lengths = [sum(map(len, clip.samples[0])) for clip in longer.clips]
-    row = benchmark.PREFIX_TOKENS + len(batch.clips[0].span) + max(lengths)
+    row = benchmark.PREFIX_TOKENS + len(batch.clips[0].span) + max(lengths) - 1  # the last token predicts nothing
     expected = (max(lengths) - min(lengths)) / (2 * row)
     assert bench.step(longer, benchmark.VARIANTS["naive"])[1] == pytest.approx(expected)
+    assert bench.step(longer, benchmark.VARIANTS["all"])[1] == 0
 
 
 def test_steps_leave_the_weights(small):

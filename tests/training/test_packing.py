@@ -5,54 +5,66 @@ import pytest
 import torch
 
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor
-from modeling_listen.branches_listen import PrefixCache
+from modeling_listen.attention_listen import TREE_ATTENTION
+from modeling_listen.branches_listen import LEAST_FILL, PrefixCache
 from recipes.miniature import AUDIO_MODEL, TEXT_MODEL
 from recipes.training.collator import ClipCollator
-from recipes.training.packing import ClipTokens, fill_rows, pack_clips
+from recipes.training.packing import ClipTokens, pack_clips
 from recipes.training.trainer import model_inputs
 
 SPAN, PREFIX, PAD = [50, 50], [1, 2, 3], 0
 
 
-@pytest.mark.parametrize("attention_length", [1, 64, 10_000])
-def test_fill_rows_keeps_every_item(attention_length):
-    lengths = np.random.default_rng(0).integers(5, 60, size=40).tolist()
-    rows = fill_rows(lengths, attention_length)
-    assert sorted(index for row in rows for index in row) == list(range(40))
-
-
-def test_fill_rows_leaves_little_padding_where_attention_is_cheap():
-    lengths = np.random.default_rng(0).integers(130, 330, size=32).tolist()
-    positions = {}
-    for attention_length in (1, 8192):
-        rows = fill_rows(lengths, attention_length)
-        positions[attention_length] = len(rows) * max(sum(lengths[index] for index in row) for row in rows)
-    assert positions[8192] <= 1.07 * sum(lengths)
-    assert positions[8192] < positions[1]
-
-
-def test_fill_rows_without_length_gives_each_item_a_row():
-    assert fill_rows([3, 9, 4], 0) == [[0], [1], [2]]
-
-
 def test_shared_clip_is_one_row_of_branches():
-    clip = ClipTokens(SPAN, [([4], [5, 6]), ([7], [8])])
-    rows = pack_clips([clip], PREFIX, PAD, prefix_cache=True)
-    assert rows.input_ids.tolist() == [[50, 50, 4, 5, 6, 7, 8]]
-    assert rows.position_ids.tolist() == [[3, 4, 5, 6, 7, 5, 6]]
-    assert rows.labels.tolist() == [[-100, -100, -100, 5, 6, -100, 8]]
+    clip = ClipTokens(SPAN, [([4], [5, 6]), ([7, 9], [8])])
+    rows = pack_clips([clip], PREFIX, PAD, prefix_cache=True, fill_rows=False)
+    assert rows.input_ids.tolist() == [[50, 50, 4, 5, 7, 9]]
+    assert rows.position_ids.tolist() == [[3, 4, 5, 6, 5, 6]]
+    assert rows.labels.tolist() == [[-100, -100, 5, 6, -100, 8]]
     assert rows.audio_order == [0]
     seen = rows.attention_mask[0, 0]
-    assert seen.shape == (7, 10)
-    assert seen[5].tolist() == [True] * 5 + [False] * 3 + [True, False]  # prefix, span, not the other branch, itself
+    assert seen.shape == (6, 9)
+    assert seen[5].tolist() == [True] * 5 + [False] * 2 + [True] * 2  # prefix, span, not the other branch, itself
+
+
+@pytest.mark.parametrize("prefix_cache", [True, False])
+def test_filled_row_has_no_padding_and_every_token_sees_what_it_sees_in_a_row_of_its_own(prefix_cache):
+    random = np.random.default_rng(0)
+    clips = [
+        ClipTokens(SPAN * windows, [([4] * 3, [5] * length) for length in random.integers(1, 40, size=count)])
+        for windows, count in ((1, 2), (3, 5), (1, 1), (3, 3))
+    ]
+    filled, padded = (pack_clips(clips, PREFIX, PAD, prefix_cache=prefix_cache, fill_rows=on) for on in (True, False))
+    is_token = padded.input_ids != PAD
+    for name in ("input_ids", "position_ids", "labels"):
+        assert torch.equal(getattr(filled, name)[0], getattr(padded, name)[is_token]), name
+
+    first_key = len(PREFIX) * prefix_cache
+    layout = filled.tree_layout
+    num_tokens = filled.input_ids.numel()
+    places, seen = [], []
+    for queries, keys in zip(layout["queries"], layout["keys"], strict=True):
+        for query_row, key_row in zip(queries.tolist(), keys.tolist(), strict=True):
+            for index, query in enumerate(query_row):
+                places.append(query)
+                seen.append(sorted(key_row[: len(key_row) - len(query_row) + index + 1]))
+    assert [places[index] for index in layout["outputs"]] == list(range(num_tokens))
+    first_tokens = torch.cat([torch.zeros(1), is_token.sum(1).cumsum(0)]).int().tolist()
+    expected = [
+        [*range(first_key), *(mask[first_key:].nonzero().flatten() + first_key + first_tokens[row]).tolist()]
+        for row, column in is_token.nonzero().tolist()
+        for mask in [padded.attention_mask[row, 0, column]]
+    ]
+    assert [seen[index] for index in layout["outputs"]] == expected
+    assert len(places) < num_tokens / LEAST_FILL
 
 
 def test_separate_samples_are_plain_padded_rows():
     clips = [ClipTokens(SPAN, [([4], [5, 6]), ([7], [8])])]
-    rows = pack_clips(clips, PREFIX, PAD, share_clips=False, prefix_cache=False)
-    assert rows.input_ids.tolist() == [[1, 2, 3, 50, 50, 4, 5, 6], [1, 2, 3, 50, 50, 7, 8, PAD]]
-    assert rows.attention_mask.tolist() == [[1] * 8, [1] * 7 + [0]]
-    assert rows.labels.tolist() == [[-100] * 6 + [5, 6], [-100] * 6 + [8, -100]]
+    rows = pack_clips(clips, PREFIX, PAD, share_clips=False, prefix_cache=False, fill_rows=False)
+    assert rows.input_ids.tolist() == [[1, 2, 3, 50, 50, 4, 5], [1, 2, 3, 50, 50, 7, PAD]]
+    assert rows.attention_mask.tolist() == [[1] * 7, [1] * 6 + [0]]
+    assert rows.labels.tolist() == [[-100] * 5 + [5, 6], [-100] * 5 + [8, -100]]
     assert rows.audio_order == [0, 0]
 
 
@@ -62,6 +74,7 @@ def listen(request, backbones):
     processor = ListenProcessor.from_backbones(*folders, num_query_tokens=4)
     torch.manual_seed(0)
     model = ListenForConditionalGeneration.from_backbones(*folders, num_query_tokens=4).freeze_backbones().train()
+    model.set_attn_implementation({"text_config": TREE_ATTENTION})
     return processor, model
 
 
@@ -113,14 +126,14 @@ def _gradients(model):
 
 
 @pytest.mark.parametrize("masked_head", [True, False])
-@pytest.mark.parametrize("attention_length", [0, 100, 4096])
+@pytest.mark.parametrize("fill_rows", [True, False])
 @pytest.mark.parametrize("prefix_cache", [True, False])
 @pytest.mark.parametrize("share_clips", [True, False])
 def test_loss_and_gradients_are_those_of_separate_samples(
-    listen, clips, separate, share_clips, prefix_cache, attention_length, masked_head
+    listen, clips, separate, share_clips, prefix_cache, fill_rows, masked_head
 ):
     processor, model = listen
-    collator = ClipCollator(processor, share_clips, prefix_cache, attention_length)
+    collator = ClipCollator(processor, share_clips, prefix_cache, fill_rows)
     batch = collator(clips)
     prefix = PrefixCache(model, collator.prefix) if prefix_cache else None
     loss = model(**model_inputs(batch, audio_of(processor, batch), prefix, masked_head)).loss
