@@ -46,6 +46,9 @@ def load_model(options: ModelOptions, device: torch.device) -> "ListenForConditi
         **loading,
     )
     model.model.adapter.float()
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):  # of bitsandbytes, faster on a CPU, but without a gradient
+            module.support_avx512bf16_for_cpu = False
     return with_lora(model, options) if options.lora_rank else model.freeze_backbones()
 
 

@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor
 from recipes.train_listen import main
+from recipes.training.arguments import ModelOptions
+from recipes.training.model import load_model
 from recipes.training.run import last_checkpoint
 from tests.training.conftest import response_records, write_pool, write_recording
 
@@ -211,6 +213,23 @@ def test_4bit_trains_and_its_checkpoint_loads_on_the_unquantized_backbone(argume
     assert model.model.language_model.layers[0].mlp.up_proj.weight.dtype == torch.float32
     assert torch.equal(model.model.adapter.query_tokens.detach(), weights(folder)["model.adapter.query_tokens"])
     assert history(folder)[3] < 10
+
+
+def test_4bit_passes_the_same_gradient_after_a_pass_without_gradient(backbones):
+    """From such a pass on, like that of the prefix, bitsandbytes may take a way that knows no gradient."""
+    pytest.importorskip("bitsandbytes")
+    options = ModelOptions(*backbones, num_query_tokens=4, quantization="4bit")
+    model = load_model(options, torch.device("cpu")).train().model.language_model
+    generator = torch.Generator().manual_seed(0)
+    embeds, weights = (torch.randn(1, 7, 64, generator=generator) for _ in range(2))
+    gradients = []
+    for _ in range(2):
+        embeds.requires_grad_().grad = None
+        (model(inputs_embeds=embeds).last_hidden_state * weights).sum().backward()
+        gradients.append(embeds.grad)
+        with torch.no_grad():
+            model(inputs_embeds=embeds.detach())
+    assert torch.allclose(*gradients, rtol=1e-4, atol=1e-5)
 
 
 def run_script(arguments: list[str], *launcher: str) -> subprocess.Popen:
