@@ -11,6 +11,7 @@ from recipes.miniature import AUDIO_MODEL, TEXT_MODEL
 from recipes.training.collator import ClipCollator
 from recipes.training.packing import ClipTokens, pack_clips
 from recipes.training.trainer import model_inputs
+from tests.modeling_listen.backbones import build_text_model
 
 SPAN, PREFIX, PAD = [50, 50], [1, 2, 3], 0
 
@@ -148,6 +149,31 @@ def test_loss_and_gradients_are_those_of_separate_samples(
             continue  # softmax does not see it: its gradient is rounding errors only
         difference = (gradient - expected[name]).norm()
         assert difference <= 1e-5 * expected[name].norm(), name
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "gemma3", "mistral"])
+def test_other_language_models_take_filled_rows(backbones, clips, tmp_path, family):
+    folders = backbones[0], build_text_model(tmp_path, family)
+    processor = ListenProcessor.from_backbones(*folders, num_query_tokens=4)
+    model = ListenForConditionalGeneration.from_backbones(*folders, num_query_tokens=4, attn_implementation="sdpa")
+    model.set_attn_implementation({"text_config": TREE_ATTENTION})
+    losses = []
+    for fill_rows in (True, False):
+        collator = ClipCollator(processor, fill_rows=fill_rows)
+        batch = collator(clips)
+        prefix = PrefixCache(model, collator.prefix)
+        losses.append(model(**model_inputs(batch, audio_of(processor, batch), prefix)).loss.item())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_a_language_model_that_drops_the_layout_fails(listen, clips):
+    processor, model = listen
+    collator = ClipCollator(processor, prefix_cache=False)
+    batch = collator(clips)
+    inputs = model_inputs(batch, audio_of(processor, batch))
+    del inputs["tree_layout"]
+    with pytest.raises(RuntimeError, match="size"):
+        model(**inputs)
 
 
 def test_branches_do_not_see_each_other(listen, clips):
