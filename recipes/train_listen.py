@@ -56,6 +56,7 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
     from recipes.training.model import base_model, load_model, load_processor, save_trained
     from recipes.training.probe import Probe
     from recipes.training.run import claim_output_dir, finish, last_checkpoint
+    from recipes.training.sharding import shard_language_model
     from recipes.training.trainer import ListenTrainer
 
     arguments = options.trainer_arguments(bf16=model_options.dtype == "bfloat16")
@@ -70,6 +71,8 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
     processor = load_processor(model_options)
     set_seed(options.seed)
     model = load_model(model_options, arguments.device)
+    if model_options.shard_language_model:
+        shard_language_model(model, arguments.device)
     sets = (train_clips, validation_clips)
     if states_size(base_model(model)) * sum(map(len, sets)) <= options.encoder_cache_gib * 2**30:
         model.to(arguments.device)

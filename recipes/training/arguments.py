@@ -44,6 +44,9 @@ class ModelOptions:
     dtype: str = option("float32", "of the frozen backbones: bfloat16 or float32; the adapter is always float32")
     quantization: Literal["none", "4bit", "8bit"] = option("none", "of the language model, by bitsandbytes")
     attn_implementation: Literal["sdpa", "eager"] = option("sdpa", "attention of all parts")
+    shard_language_model: bool = option(
+        False, "spread the frozen language model over the processes of torchrun (FSDP); needs torch 2.7"
+    )
     lora_rank: int = option(
         0, "train the language model too, by LoRA of this rank; 0 leaves it frozen as in the paper"
     )
@@ -55,6 +58,11 @@ class ModelOptions:
             raise ValueError(NO_FP16)
         if self.dtype not in ("float32", "bfloat16"):
             raise ValueError(f"dtype is {self.dtype!r}; it must be bfloat16 or float32")
+        if self.shard_language_model and (self.lora_rank or self.quantization != "none"):
+            raise ValueError(
+                "shard_language_model spreads a frozen language model in its own precision: set quantization to none "
+                "and lora_rank to 0"
+            )
         if self.lora_rank and self.quantization != "none":
             raise ValueError(
                 "LoRA is merged into the language model at the end, which quantized weights do not allow without "
@@ -128,8 +136,8 @@ class TrainingOptions:
             raise ValueError("label_smoothing_factor is not supported: the targets are the responses as they are")
         if sharded := [name for name in ("fsdp", "deepspeed") if extra.get(name)]:
             raise ValueError(
-                f"{sharded[0]} is not supported: prefix cache, hashes of what is frozen and checkpoints need whole "
-                "tensors. Where the language model does not fit a GPU, set quantization to 4bit"
+                f"{sharded[0]} is not for training_arguments, as it would spread the adapter and its checkpoints too: "
+                "where the language model does not fit a GPU, set shard_language_model to true or quantization to 4bit"
             )
         own = {field.name for field in fields(self)}
         if twice := sorted(own & set(extra)):

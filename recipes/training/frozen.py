@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 
 import torch
+from torch.distributed.tensor import DTensor
 
 logger = logging.getLogger(__name__)
 
@@ -12,10 +13,11 @@ _ELEMENTS_AT_ONCE = 1 << 24
 
 
 def frozen_tensors(model: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    """Parameters that are not trained, and buffers, with their names."""
+    """Parameters that are not trained, and buffers, with their names; of what is sharded, this process's part."""
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
-            yield name, parameter.detach()
+            tensor = parameter.detach()
+            yield name, tensor.to_local() if isinstance(tensor, DTensor) else tensor
     yield from model.named_buffers()
 
 

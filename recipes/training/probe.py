@@ -39,13 +39,18 @@ class Probe:
         """
         was_training = model.training
         model.eval()
-        mine = range(accelerator.process_index, len(self.clips), accelerator.num_processes)
+        # All processes run equally many passes, as a sharded model wants: some ask about a clip again, and forget it.
+        each = -(-len(self.clips) // accelerator.num_processes)
+        mine = range(accelerator.process_index, each * accelerator.num_processes, accelerator.num_processes)
         answered: list[tuple[float, str]] = []
-        for start in range(0, len(mine), _CLIPS_AT_ONCE):
-            clips = [self.clips[index] for index in mine[start : start + _CLIPS_AT_ONCE]]
+        for start in range(0, each, _CLIPS_AT_ONCE):
+            indices = mine[start : start + _CLIPS_AT_ONCE]
+            clips = [self.clips[index % len(self.clips)] for index in indices]
             asked = [clip["audio"] for clip in clips], [clip["question"] for clip in clips]
-            for clip, p_yes in zip(clips, presence_probabilities(model, self.processor, *asked), strict=True):
-                answered += zip(p_yes, clip["answer"], strict=True)
+            probabilities = presence_probabilities(model, self.processor, *asked)
+            for index, clip, p_yes in zip(indices, clips, probabilities, strict=True):
+                if index < len(self.clips):
+                    answered += zip(p_yes, clip["answer"], strict=True)
         model.train(was_training)
         if accelerator.num_processes > 1:
             answered = gather_object(answered)

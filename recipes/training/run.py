@@ -46,7 +46,7 @@ def claim_output_dir(options: "TrainingOptions", *others: Any, write: bool = Tru
         wanted.unlink()
         other = [
             f"{name} {old.get(name)!r}, not {new.get(name)!r}"
-            for name in {**old, **new}
+            for name in old  # what it does not tell came later, and has a default that changes nothing
             if old.get(name) != new.get(name)
         ]
         if other:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -264,13 +266,15 @@ def test_killed_and_resumed_is_bit_for_bit_undisturbed(arguments, tmp_path):
     assert all(torch.equal(tensor, undisturbed[name]) for name, tensor in weights(folder).items())
 
 
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+
+
 @pytest.mark.slow
 def test_two_processes_are_one(arguments, tmp_path):
     """Ten clips in batches of four, or of two in each of two processes."""
     common = {"max_steps": 4, "eval_steps": 4, "save_steps": 4, "warmup_steps": 0}
     main(arguments(**common, per_device_train_batch_size=4, output_dir=tmp_path / "one"))
-    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    two = run_script(arguments(**common, per_device_train_batch_size=2, output_dir=tmp_path / "two"), *torchrun)
+    two = run_script(arguments(**common, per_device_train_batch_size=2, output_dir=tmp_path / "two"), *TORCHRUN)
     output, _ = two.communicate(timeout=300)
     assert two.returncode == 0, output
     one_loss, two_loss = history(tmp_path / "one"), history(tmp_path / "two")
@@ -281,3 +285,38 @@ def test_two_processes_are_one(arguments, tmp_path):
     assert norms[1][1] == pytest.approx(norms[0][1], rel=1e-5)
     probes = [history(tmp_path / name, "eval_probe_yes_rate") for name in ("one", "two")]
     assert list(probes[0]) == list(probes[1]) == [4]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("checkpointing", ["false", "true"])
+def test_sharded_language_model_trains_the_same_adapter(arguments, tmp_path, checkpointing):
+    """On three clips with questions, of which two processes have one and a half each."""
+    common = {"max_steps": 4, "eval_steps": 2, "save_steps": 2, "per_device_train_batch_size": 2, "max_questions": 6}
+    extra = f'{{"use_cpu": true, "disable_tqdm": true, "gradient_checkpointing": {checkpointing}}}'
+
+    def train(folder, sharded):
+        options = {"output_dir": folder, "shard_language_model": sharded, "training_arguments": extra}
+        script = run_script(arguments(**common, **options), *TORCHRUN)
+        output, _ = script.communicate(timeout=300)
+        assert script.returncode == 0, output
+        return re.search(r"frozen tensors are as they were \(hash (\w+)\)", output)[1]
+
+    assert train(tmp_path / "whole", False) != train(tmp_path / "sharded", True)  # which has parts of them only
+    for value in ("loss", "grad_norm", "eval_loss", "eval_probe_auroc"):
+        whole, sharded = history(tmp_path / "whole", value), history(tmp_path / "sharded", value)
+        assert whole
+        assert sharded == pytest.approx(whole, rel=1e-5), value
+    for folder in ("checkpoint-2", ""):
+        whole, sharded = weights(tmp_path / "whole" / folder), weights(tmp_path / "sharded" / folder)
+        assert whole.keys() == sharded.keys()
+        assert all(torch.allclose(tensor, sharded[name], rtol=1e-5, atol=1e-6) for name, tensor in whole.items())
+
+    (tmp_path / "sharded" / "trainer_state.json").unlink()
+    shutil.rmtree(tmp_path / "sharded" / "checkpoint-4")
+    train(tmp_path / "sharded", True)  # goes on from the second step
+    assert all(torch.equal(tensor, sharded[name]) for name, tensor in weights(tmp_path / "sharded").items())
+
+
+def test_sharding_wants_several_processes(arguments):
+    with pytest.raises(SystemExit, match="start the script with torchrun"):
+        main(arguments(shard_language_model=True))
