@@ -42,12 +42,21 @@ def parse_options(*option_types: type, description: str, argv: list[str] | None 
     argv = list(sys.argv[1:] if argv is None else argv)
     usage = "%(prog)s [CONFIG.yaml] [--option value ...]"
     parser = HfArgumentParser(
-        option_types, description=description, usage=usage, formatter_class=RawDescriptionHelpFormatter
+        option_types,
+        description=description,
+        usage=usage,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     if argv and not argv[0].startswith("-"):
         config = Path(argv.pop(0))
         parser.set_defaults(**_read_config(config, parser, option_types))
-    return parser.parse_args_into_dataclasses(argv, look_for_args_file=False)
+    *options, unknown = parser.parse_args_into_dataclasses(
+        argv, look_for_args_file=False, return_remaining_strings=True
+    )
+    if unknown:
+        parser.error(f"unknown options: {' '.join(unknown)}")
+    return tuple(options)
 
 
 def _read_config(config: Path, parser: Any, option_types: tuple[type, ...]) -> dict[str, Any]:

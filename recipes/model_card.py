@@ -133,8 +133,10 @@ def _corpora(responses: str | None) -> list[dict[str, Any]]:
         clips[record["corpus"]].add(record["id"])
     rows = []
     for name in sorted(counts):
-        module, builder = CORPORA[name].split(":")
-        license_text = getattr(import_module(module), builder).LICENSE or UNKNOWN
+        license_text = UNKNOWN
+        if name in CORPORA:
+            module, builder = CORPORA[name].split(":")
+            license_text = getattr(import_module(module), builder).LICENSE or UNKNOWN
         rows.append(
             {
                 "name": name,

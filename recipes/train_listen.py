@@ -3,10 +3,11 @@
     # The miniature, on any CPU; `python recipes/synthesize_listen.py` makes its responses.
     python recipes/train_listen.py
 
-    # The paper's model on one 80 GB GPU, on eight, or on a GPU of 24 GB.
+    # The paper's model on one 80 GB GPU, on eight, or on a GPU of 24 GB; a language model that no single GPU holds.
     python recipes/train_listen.py recipes/configs/paper.yaml
     torchrun --nproc_per_node 8 recipes/train_listen.py recipes/configs/paper.yaml --per_device_train_batch_size 2
     python recipes/train_listen.py recipes/configs/paper_24gb.yaml
+    torchrun --nproc_per_node 4 recipes/train_listen.py recipes/configs/paper_sharded.yaml
 
     # Any row of Table 3, any option, anything that transformers.TrainingArguments takes.
     python recipes/train_listen.py recipes/configs/ablations/rule.yaml --seed 1 \\

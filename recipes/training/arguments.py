@@ -156,6 +156,7 @@ class TrainingOptions:
         Raises:
             ValueError: `training_arguments` holds a name or value that `TrainingArguments` does not take.
         """
+        import torch
         from transformers import TrainingArguments
 
         passed = (
@@ -168,6 +169,7 @@ class TrainingOptions:
             "per_device_eval_batch_size": self.per_device_train_batch_size,
             "logging_nan_inf_filter": False,
             "remove_unused_columns": False,
+            "dataloader_pin_memory": torch.cuda.is_available(),
             "ddp_find_unused_parameters": False,
             **{name: getattr(self, name) for name in passed},
             "eval_strategy": "steps" if self.eval_steps else "no",

@@ -1,6 +1,7 @@
 """The folder of a run: whose it is, where the run goes on, and its publication."""
 
 import json
+import logging
 import re
 import shutil
 from pathlib import Path
@@ -13,6 +14,8 @@ from recipes.command_line import write_options
 if TYPE_CHECKING:
     from recipes.training.arguments import TrainingOptions
     from recipes.training.trainer import ListenTrainer
+
+logger = logging.getLogger(__name__)
 
 OPTIONS, STATE = "training.yaml", "trainer_state.json"
 
@@ -78,15 +81,28 @@ def finish(trainer: "ListenTrainer", options: "TrainingOptions") -> None:
     """Mark the run as finished, and publish it where `training_arguments` say push_to_hub."""
     trainer.state.save_to_json(str(Path(options.output_dir, STATE)))
     if trainer.args.push_to_hub:
-        from huggingface_hub import upload_folder
+        publish(options.output_dir, trainer.hub_model_id, trainer.args.hub_token)
 
-        from recipes.model_card import write_model_card
 
-        write_model_card(options.output_dir, repository=trainer.hub_model_id)
-        upload_folder(
-            repo_id=trainer.hub_model_id,
-            folder_path=options.output_dir,
-            token=trainer.args.hub_token,
-            ignore_patterns=["checkpoint-*"],
-            commit_message="The trained model",
-        )
+def publish(folder: str, repository: str, token: str | None = None) -> None:
+    """Upload a finished run with a filled card; with the backbones where they are folders of this machine."""
+    from huggingface_hub import upload_folder
+
+    from modeling_listen import ListenConfig, ListenForConditionalGeneration
+    from recipes.model_card import write_model_card
+
+    left_out = ["checkpoint-*"]
+    config = ListenConfig.from_pretrained(folder)
+    local = [name for name in (config.audio_model_id, config.text_model_id) if name and name.startswith(".")]
+    if local:
+        logger.info("the published model holds its backbones, because nobody else has %s", " and ".join(local))
+        ListenForConditionalGeneration.from_pretrained(folder).push_to_hub(repository, token=token)
+        left_out += ["config.json", "model*.safetensors*"]
+    write_model_card(folder, repository=repository)
+    upload_folder(
+        repo_id=repository,
+        folder_path=folder,
+        token=token,
+        ignore_patterns=left_out,
+        commit_message="The trained model",
+    )

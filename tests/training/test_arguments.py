@@ -62,6 +62,12 @@ def test_written_options_are_read_again(tmp_path):
     assert options[0].audio_layers == [1, 2]
 
 
+def test_abbreviated_options_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        parse("--learning", 1)
+    assert "unknown options: --learning 1" in capsys.readouterr().err
+
+
 def test_what_else_trainer_takes_is_passed_on():
     (_, _, training) = parse("--training_arguments", '{"adam_beta2": 0.95, "report_to": "tensorboard"}')
     arguments = training.trainer_arguments(bf16=False)

@@ -20,6 +20,7 @@ from recipes.train_listen import main
 from recipes.training.arguments import ModelOptions
 from recipes.training.model import load_model
 from recipes.training.run import last_checkpoint
+from tests.hub import TOKEN, serve_hub
 from tests.training.conftest import response_records, write_pool, write_recording
 
 SCRIPT = Path(__file__).parents[2] / "recipes" / "train_listen.py"
@@ -234,10 +235,29 @@ def test_4bit_passes_the_same_gradient_after_a_pass_without_gradient(backbones):
     assert torch.allclose(*gradients, rtol=1e-4, atol=1e-5)
 
 
-def run_script(arguments: list[str], *launcher: str) -> subprocess.Popen:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+def run_script(arguments: list[str], *launcher: str, **variables: str) -> subprocess.Popen:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
     command = [*(launcher or (sys.executable,)), str(SCRIPT), *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.mark.slow
+def test_published_run_holds_backbones_that_nobody_else_has(arguments, tmp_path):
+    extra = '{"use_cpu": true, "disable_tqdm": true, "push_to_hub": true, "hub_model_id": "me/listen"}'
+    with serve_hub(tmp_path / "hub") as url:
+        variables = {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": TOKEN, "HF_ENDPOINT": url}
+        options = {"max_steps": 2, "eval_steps": 0, "save_steps": 0, "training_arguments": extra}
+        script = run_script(arguments(**options), **variables, HF_HOME=str(tmp_path / "hf"))
+        output, _ = script.communicate(timeout=300)
+    assert script.returncode == 0, output
+    published = tmp_path / "hub" / "me" / "listen"
+    model = ListenForConditionalGeneration.from_pretrained(published)
+    trained = ListenForConditionalGeneration.from_pretrained(tmp_path / "run")
+    assert model.config.text_model_id is None
+    ours = dict(trained.named_parameters())
+    assert all(torch.equal(each, ours[name]) for name, each in model.named_parameters())
+    ListenProcessor.from_pretrained(published)
+    assert (published / "README.md").read_text() == (tmp_path / "run" / "README.md").read_text()
 
 
 @pytest.mark.slow
