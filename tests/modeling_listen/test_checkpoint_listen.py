@@ -14,6 +14,7 @@ from tests.modeling_listen.backbones import NUM_QUERY_TOKENS, build_audio_model,
 
 CODE = {
     "adapter_listen.py",
+    "attention_listen.py",
     "audio_listen.py",
     "branches_listen.py",
     "checkpoint_listen.py",
