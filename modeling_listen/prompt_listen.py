@@ -30,7 +30,9 @@ _SPARE_TOKENS = (
 )
 _NEW_TOKEN = "<|listen_audio|>"
 # Put before a language model's chat template, which takes plain text: content parts become Eq. 1.
+# Llama 3's templates put in a date, by default today's: tokens before the span must stay what they were in training.
 _PARTS_TEMPLATE = """\
+{%- if date_string is not defined -%}{%- set date_string = '26 Jul 2024' -%}{%- endif -%}
 {%- set listen = namespace(messages=[], texts=[]) -%}
 {%- for message in messages -%}
     {%- if message['content'] is not defined or message['content'] is none or message['content'] is string -%}

@@ -40,7 +40,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipes.benchmarks import BENCHMARKS, load_benchmark
+from recipes.benchmarks import BENCHMARKS
+from recipes.benchmarks.specification import load_specified
 from recipes.command_line import option, parse_options, write_options
 from recipes.systems import KINDS, load_systems
 
@@ -264,32 +265,10 @@ def _make_systems(options: EvaluationOptions) -> "list[System]":
 
 
 def _load_questions(specification: str, options: EvaluationOptions) -> "datasets.Dataset":
-    """The questions that `--benchmarks` names."""
-    from recipes.benchmarks.presence import STRATEGIES, presence_questions
-    from recipes.benchmarks.question_file import SUFFIXES, read_questions
-
-    name, _, folder = specification.partition("=")
-    name, _, subset = name.partition("/")
     try:
-        if "=" not in specification and Path(specification).suffix in SUFFIXES:
-            questions = read_questions(specification)
-        elif name == "presence":
-            from recipes.corpora import load_corpus
-
-            corpus, *parts = subset.split(":")
-            strategy = parts.pop() if parts and parts[-1] in STRATEGIES else "random"
-            split = parts[0] if parts else None
-            seeds = load_corpus(corpus, folder or None, split, missing_audio=options.missing_audio)
-            questions = presence_questions(seeds, subset, strategy)
-        else:
-            questions = load_benchmark(name, folder or None, subset or None, missing_audio=options.missing_audio)
+        return load_specified(specification, options.missing_audio, options.limit)
     except (ValueError, OSError) as error:
         raise SystemExit(f"cannot load the benchmark {specification!r}: {error}") from error
-    if options.limit is not None:
-        questions = questions.select(range(min(options.limit, len(questions))))
-    if not len(questions):
-        raise SystemExit(f"the benchmark {specification!r} has no questions to ask")
-    return questions
 
 
 def _parse_shard(shard: str) -> tuple[int, int]:

@@ -2,18 +2,30 @@
 
     python recipes/reproduce_table3.py                       # the seven "Ours" rows, three seeds each
     python recipes/reproduce_table3.py --levers true         # and one controlled change at a time
+    python recipes/reproduce_table3.py --backbones DIR       # ... and Positive + Positive and Negative on others
     python recipes/reproduce_table3.py --text_model DIR --other_text_model DIR    # on backbones of your own
+
+    # On recordings: an ESC-50 folder, with an encoder that went on training on the same folds (see README.md).
+    python recipes/reproduce_table3.py --output_dir runs/table3_esc50 --audio_model runs/my_whisper \
+        --corpus esc50:fold1+fold2+fold3=ESC-50 --samples positive=8 negative=4 combined=4 --steps 400 \
+        --benchmarks presence/esc50:fold4=ESC-50 --training validation_clips=24 questions=
 
 The protocol is recipes/table3/PROTOCOL.md, written before the first run. All rows are trained on the same clips with
 the same settings; the test clips are scored once, at the end. A run that was stopped goes on where it was. The output
-folder gets `summary.json` (every number) and `table3.md` (the page that is made of it).
+folder gets `summary.json` (every number), and `table3.md` and its plots, which are made of it.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recipes.command_line import option, parse_options, write_options
 from recipes.miniature import AUDIO_MODEL, OTHER_TEXT_MODEL, TEXT_MODEL
+
+if TYPE_CHECKING:
+    from recipes.table3.jobs import Job
+    from recipes.table3.rows import Row
 
 
 @dataclass
@@ -26,9 +38,15 @@ class Table3Options:
     other_text_model: str = option(OTHER_TEXT_MODEL, "the other LLM, which plays the paper's Gemini")
     rows: list[str] = option([], "names of the rows to run (see recipes/table3/rows.py); all of Table 3 if left out")
     levers: bool = option(False, "run the levers too")
+    backbones: str | None = option(
+        None, "folder of further language models and encoders (see recipes/miniature/build_backbones.py) to compare on"
+    )
     seeds: int = option(3, "adapters trained for each row")
     steps: int = option(900, "optimizer steps of each")
     corpus: str = option("sound_world:train", "seeds, as in synthesize_listen.py")
+    samples: list[str] = option(
+        ["positive=2", "negative=2", "combined=1"], "responses per seed, as in synthesize_listen.py; not of rules"
+    )
     benchmarks: list[str] = option(
         [f"sound_world/{kind}" for kind in ("random", "popular", "adversarial", "hypernym", "synonym",
                                             "question_answering")],
@@ -57,62 +75,84 @@ def reproduce(options: Table3Options) -> None:
         ValueError: a row that does not exist.
         RuntimeError: one of the runs failed; the message names its log.
     """
-    from recipes.table3.jobs import Job, run_jobs
-    from recipes.table3.pools import exchange_negatives
-    from recipes.table3.rows import HALF_STRANGE, LEVERS, OTHER, RULE, SELF, STRANGE, TABLE3
-    from recipes.table3.summary import summarize, write_page
+    from recipes.table3.jobs import run_jobs
+    from recipes.table3.page import write_page
+    from recipes.table3.pools import make_pools
+    from recipes.table3.summary import summarize
+    from recipes.table3.tagger import ask_tagger
 
+    rows = _rows(options)
     output = Path(options.output_dir)
+    write_options(output / "table3.yaml", options)
+    make_pools(rows, options, output)
+    models = {f"{row.name}-seed{seed}": (row, seed) for row in rows for seed in range(options.seeds)}
+    run_jobs(
+        [_training(name, row, seed, options) for name, (row, seed) in models.items()],
+        output / "logs",
+        options.processes,
+        "training",
+    )
+    ask_tagger(
+        options.audio_model, options.text_model, options.corpus, options.benchmarks, output / "answers", options.limit
+    )
+    run_jobs(_evaluations(list(models), rows[0].name, options), output / "logs", options.processes, "evaluation")
+    print(write_page(summarize(rows, options, output), output))
+
+
+def _rows(options: Table3Options) -> list["Row"]:
+    """The rows that are asked for.
+
+    Raises:
+        ValueError: a row that does not exist, or a folder without backbones.
+    """
+    from recipes.table3.rows import LEVERS, TABLE3, rows_on
+
     known = {row.name: row for row in (*TABLE3, *LEVERS)}
     if unknown := sorted(set(options.rows) - set(known)):
         raise ValueError(f"there are no rows {', '.join(unknown)}; there are {', '.join(known)}")
-    names = options.rows or [row.name for row in (*TABLE3, *(LEVERS if options.levers else ()))]
-    rows = [known[name] for name in names]
-    write_options(output / "table3.yaml", options)
+    rows = [known[name] for name in options.rows or known if options.rows or options.levers or known[name] in TABLE3]
+    if options.backbones is not None:
+        configs = sorted(Path(options.backbones).glob("*/config.json"))
+        if not configs:
+            raise ValueError(f"{options.backbones} holds no folders of backbones: build_backbones.py makes them")
+        for config in configs:
+            is_encoder = json.loads(config.read_text(encoding="utf-8"))["model_type"] == "whisper"
+            rows += rows_on(config.parent, is_encoder)
+    return rows
 
-    pools = {row.pool for row in rows}
-    generators = {SELF: ("self", ""), OTHER: (options.other_text_model, ""), RULE: ("rule", "")}
-    if pools & {STRANGE, HALF_STRANGE}:
-        pools.add(SELF)
-    common = ("--corpora", options.corpus, "--text_model", options.text_model)
-    jobs = [
-        Job(f"synthesize-{pool}", "synthesize_listen.py",
-            (*common, "--generator", generators[pool][0], "--output_dir", str(output / "pools" / pool)))
-        for pool in sorted(pools & set(generators))
-    ]  # fmt: skip
-    run_jobs(jobs, output / "logs", options.processes, "synthesis")
-    for pool, share in ((STRANGE, 1.0), (HALF_STRANGE, 0.5)):
-        if pool in pools and not (output / "pools" / pool / "data").is_dir():
-            exchange_negatives(output / "pools" / SELF, output / "pools" / pool, share)
 
-    models = {f"{row.name}-seed{seed}": (row, seed) for row in rows for seed in range(options.seeds)}
-    backbones = ("--audio_model", options.audio_model, "--text_model", options.text_model)
-    further = tuple(part for entry in options.training for part in f"--{entry}".split("=", 1))
-    jobs = [
-        Job(f"train-{name}", "train_listen.py",
-            (*backbones, "--responses", str(output / "pools" / row.pool), "--mixture", row.mixture,
-             "--max_steps", str(round(row.steps * options.steps)), "--seed", str(seed),
-             "--output_dir", str(output / "models" / name), *row.options, *further))
-        for name, (row, seed) in models.items()
-    ]  # fmt: skip
-    run_jobs(jobs, output / "logs", options.processes, "training")
+def _training(name: str, row: "Row", seed: int, options: Table3Options) -> "Job":
+    from recipes.table3.jobs import Job
 
-    first = output / "models" / next(iter(models))
-    systems = {name: f"{name}=listen:{output / 'models' / name}" for name in models}
-    systems |= {"text": f"text=text:{first}", "always-yes": "always-yes=always-yes"}
-    systems |= {f"silence-{name}": f"silence-{name}=silence:listen:{output / 'models' / name}" for name in models
-                if models[name][0].name == "self-pn"}  # fmt: skip
+    output = Path(options.output_dir)
+    arguments = ["--audio_model", row.audio_model or options.audio_model]
+    arguments += ["--text_model", row.text_model or options.text_model]
+    arguments += ["--responses", str(output / "pools" / row.pool), "--mixture", row.mixture]
+    arguments += ["--max_steps", str(round(row.steps * options.steps)), "--seed", str(seed)]
+    arguments += ["--output_dir", str(output / "models" / name), *row.options]
+    arguments += [part for entry in options.training for part in f"--{entry}".split("=", 1)]
+    return Job(f"train-{name}", "train_listen.py", tuple(arguments))
+
+
+def _evaluations(models: list[str], first: str, options: Table3Options) -> list["Job"]:
+    """One for each model; of Positive + Negative's also with silence and with other recordings; and the bounds."""
+    from recipes.table3.jobs import Job
+    from recipes.table3.rows import NEGATIVE
+
+    output = Path(options.output_dir)
+    folders = {name: f"listen:{output / 'models' / name}" for name in models}
+    systems = dict(folders)
+    for seed in range(options.seeds):
+        if (name := f"{NEGATIVE.name}-seed{seed}") in folders:
+            systems |= {f"{bound}-{name}": f"{bound}:{folders[name]}" for bound in ("silence", "shuffled")}
+    systems |= {"text": f"text:{output / 'models' / first}-seed0", "always-yes": "always-yes"}
     asked = ("--benchmarks", *options.benchmarks, "--output_dir", str(output / "answers"))
     if options.limit is not None:
         asked += ("--limit", str(options.limit))
-    jobs = [
-        Job(f"evaluate-{name}", "evaluate_listen.py", ("--systems", system, *asked))
+    return [
+        Job(f"evaluate-{name}", "evaluate_listen.py", ("--systems", f"{name}={system}", *asked))
         for name, system in systems.items()
     ]
-    run_jobs(jobs, output / "logs", options.processes, "evaluation")
-
-    summary = summarize(rows, options.seeds, output / "answers")
-    print(write_page(summary, rows, options, output))
 
 
 if __name__ == "__main__":

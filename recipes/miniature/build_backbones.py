@@ -4,14 +4,14 @@
     python recipes/miniature/build_backbones.py --only encoder --recordings ESC-50 --train_split fold1+fold2+fold3 \
         --test_split fold4 --output runs/my_whisper
 
-The first command takes about 40 minutes on two cores, resumes where it was stopped, and writes the folders that are
+The first command takes about an hour on two cores, resumes where it was stopped, and writes the folders that are
 shipped beside this script, with `gates.json`: what was measured on the stored weights. The second goes on from the
 shipped encoder with recordings of your own (ESC-50's layout, or a table of files and tags; see `recipes.corpora`).
 
-How the language models are trained is in `recipes.miniature.language.Recipe`. The shipped `llama` was trained in three
-stretches, 9,500 steps in all, which `gates.json` lists; the recipe joins them into one run of 8,000 steps that has not
-been run to its end, so mind the gates that it prints. `llama_other` goes on from `llama` in other words: the two share
-most of their training.
+How the language models are trained is in `recipes.miniature.language.RECIPES`. `llama_other` has a seed, a tokenizer,
+words and answers of its own. The shipped `llama` was trained by the same recipe, its three stretches started by hand
+(`gates.json`). Those named after a change (`--only llama_without_noise --output runs/backbones`) are
+`llama` with that change, for the levers of `reproduce_table3.py --backbones runs/backbones`.
 
 Three things in it are not what a large language model has met, and are to be disclosed wherever results on these
 backbones are shown: noise on the embeddings in the audio span; seeds that do not tell the answer, on which "yes" is
@@ -27,14 +27,15 @@ from pathlib import Path
 from recipes.command_line import option, parse_options
 from recipes.miniature import BACKBONES
 
-KINDS = ("encoder", "llama", "llama_other")
+SHIPPED = ("encoder", "llama", "llama_other")
+CHANGED = ("llama_seed2", "llama_without_lean", "llama_without_noise", "llama_one_phrasing")
 
 
 @dataclass
 class Options:
     """What is built, and where it goes."""
 
-    only: str = option("all", f"what to build: all, or one of {', '.join(KINDS)}; llama_other goes on from llama")
+    only: str = option("all", f"what to build: all (that is shipped), or one of {', '.join(SHIPPED + CHANGED)}")
     output: str = option(str(BACKBONES), "folder of the backbones; with recordings, folder of the new encoder")
     work: str = option("runs/backbones", "folder of checkpoints and features that an interrupted run goes on from")
     seed: int = option(0, "decides weights, data and noise")
@@ -50,8 +51,8 @@ class Options:
 def main(argv: list[str] | None = None) -> None:
     """Build what the command line asks for."""
     (options,) = parse_options(Options, description=__doc__, argv=argv)
-    if options.only not in ("all", *KINDS):
-        raise SystemExit(f"--only is {options.only!r}; it is all or one of {', '.join(KINDS)}")
+    if options.only not in ("all", *SHIPPED, *CHANGED):
+        raise SystemExit(f"--only is {options.only!r}; it is all or one of {', '.join(SHIPPED + CHANGED)}")
     import torch
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -76,7 +77,7 @@ def main(argv: list[str] | None = None) -> None:
             print(f"tagging on {options.test_split}: {json.dumps(score)}")
         return
     output = Path(options.output)
-    for kind in KINDS if options.only == "all" else (options.only,):
+    for kind in SHIPPED if options.only == "all" else (options.only,):
         _note(output, kind, build(kind, output, work, options))
 
 
@@ -91,14 +92,16 @@ def build(kind: str, output: Path, work: Path, options: Options) -> dict:
     from recipes.miniature.gates import GATES, measure
     from recipes.miniature.language import RECIPES, train_language
 
-    seed = options.seed + KINDS.index(kind) - 1  # no two read the same chats
+    recipe = RECIPES[kind]
+    seed = options.seed + recipe.seed
     train_language(kind, seed, output / kind, work)
-    measured = measure(output / kind, output / "whisper")
+    own_encoder = output / "whisper"
+    measured = measure(output / kind, own_encoder if own_encoder.is_dir() else BACKBONES / "whisper")
     for name, value in asdict(measured).items():
         print(f"{kind:12} {name:28} {value:7.2%}" + (f"  at least {GATES[name]:.0%}" if name in GATES else ""))
     if failed := measured.failed():
         print(f"{kind} misses {', '.join(failed)}: train longer, or with another seed")
-    return {"seed": seed, "recipe": asdict(RECIPES[kind]), "measured": asdict(measured), "gates": GATES}
+    return {"seed": seed, "recipe": asdict(recipe), "measured": asdict(measured), "gates": GATES}
 
 
 def _note(output: Path, kind: str, values: dict) -> None:

@@ -21,16 +21,17 @@ _JOINTS = (" and ", " while ", " as ", ", then ", " with ", " followed by ")
 _PLACE_SHARE = 0.3
 
 
-def write_caption(scene: str, events: list[str], rng: np.random.Generator) -> str:
+def write_caption(scene: str, events: list[str], rng: np.random.Generator, phrasings: int | None = None) -> str:
     """Write a caption that names every event, in an order and in words that are drawn.
 
     Args:
         scene: a key of `world.SCENES`; named in some captions.
         events: names of the classes heard.
         rng: what the wording is drawn with.
+        phrasings: how many of each class's clauses are drawn from; all by default.
     """
     order = rng.permutation(len(events))
-    clauses = [str(rng.choice(EVENT_CLASSES[events[i]].clauses)) for i in order]
+    clauses = [str(rng.choice(EVENT_CLASSES[events[i]].clauses[:phrasings])) for i in order]
     text = clauses[0]
     for position, clause in enumerate(clauses[1:], start=1):
         last = position == len(clauses) - 1

@@ -127,7 +127,12 @@ def ask(name: str, rng: np.random.Generator) -> str:
 
 
 def draw_chat(
-    wording: Wording, rng: np.random.Generator, unclear_share: float = 0.3, unclear_yes: float = 0.78
+    wording: Wording,
+    rng: np.random.Generator,
+    unclear_share: float = 0.3,
+    unclear_yes: float = 0.78,
+    caption_share: float = 0.6,
+    phrasings: int | None = None,
 ) -> Chat:
     """Draw one chat.
 
@@ -136,6 +141,8 @@ def draw_chat(
         rng: what it is drawn with.
         unclear_share: the share of question chats whose seed does not tell the answer.
         unclear_yes: the share of questions on such seeds whose true answer is yes.
+        caption_share: the share of seeds that are captions; the others are tags.
+        phrasings: how many ways of putting each class captions draw from; all by default.
     """
     kind = rng.random()
     if kind < 0.05:
@@ -143,8 +150,8 @@ def draw_chat(
     scene, events = draw_events(rng)
     if rng.random() < 0.25:  # mixtures that no scene explains
         events = sorted(rng.choice(NAMES, size=len(events), replace=False).tolist(), key=NAMES.index)
-    caption = rng.random() < 0.6
-    seed = write_caption(scene, events, rng) if caption else write_tags(events, rng)
+    caption = rng.random() < caption_share
+    seed = write_caption(scene, events, rng, phrasings) if caption else write_tags(events, rng)
     if kind < 0.49:
         return Chat(seed, [_prompt_turn(kind - 0.05, events, wording, rng)], events)
 

@@ -1,13 +1,14 @@
 """The miniature language backbone: a Llama with its own tokenizer, trained on chats about the sound world."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from recipes.miniature.dialogues import WORDINGS, Chat, draw_chat
+from recipes.miniature.dialogues import WORDINGS, Chat, Wording, draw_chat
 from recipes.miniature.loop import train
 from recipes.miniature.storage import save_half
 from recipes.miniature.world import CATEGORIES, NAMES
@@ -32,38 +33,73 @@ CHAT_TEMPLATE = (
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a language backbone is trained.
+class Stretch:
+    """A part of a language backbone's training: a part of a schedule, with an optimizer of its own.
 
     What a large language model would not have met, and who shows results says so: noise on the span's embeddings,
     extra weight on the names in lists, and the unlikelihood of naming a present sound as absent.
     """
 
-    start: str | None = None  # the backbone whose weights and tokenizer it goes on from
-    num_steps: int = 8000
+    num_steps: int
+    schedule: tuple[int, int]  # the step at which it begins in a schedule, and the steps of that schedule
+    noise_ramp: tuple[float, float]  # when noise sets in and when it is all there, as shares of the schedule
+    easy_share: float = 0.0  # of the schedule, at its beginning: more seeds are tags, fewer are unclear
     batch_size: int = 16
     learning_rate: float = 1.5e-3
     noise: float = 0.8  # uniform, over the mean norm of a token's embedding
-    noise_ramp: tuple[float, float] = (0.6, 0.75)  # when it sets in and when it is all there, as shares of the steps
     unclear_noise: float = 4.0  # over a seed that is to tell nothing
     name_weight: float = 3.0  # of the tokens of listed names
-    late_name_weight: float = 1.3  # in the last 20%
+    late_name_weight: float = 1.3
+    late: float = 0.7  # when it takes over, as a share of the schedule
     verdict_weight: float = 4.0  # of yes and no, which are one token of many in an answer
     unlikelihood: float = 1.0
     unclear_share: float = 0.3
     unclear_yes: float = 0.78
+    phrasings: int | None = None  # of each class in captions; all by default
+
+    def shares(self, progress: float) -> dict[str, float]:
+        """What chats are like at a point of the training, in 0..1; options of `draw_chat`."""
+        if progress < self.easy_share:
+            return {"unclear_share": 0.1, "unclear_yes": self.unclear_yes, "caption_share": 0.4}
+        return {"unclear_share": self.unclear_share, "unclear_yes": self.unclear_yes}
 
 
-RECIPES = {
-    "llama": Recipe(),
-    "llama_other": Recipe(
-        start="llama",
-        num_steps=700,
-        learning_rate=1e-3,
-        noise_ramp=(0.0, 0.05),
-        unclear_share=0.25,
-        unclear_yes=0.7,
+@dataclass(frozen=True)
+class Recipe:
+    """How a language backbone is trained: in which words, with which seed, and how."""
+
+    stretches: tuple[Stretch, ...]
+    wording: str = "llama"
+    seed: int = 0
+
+    def but(self, **changes: Any) -> "Recipe":
+        """The same with changes to all stretches."""
+        return replace(self, stretches=tuple(replace(stretch, **changes) for stretch in self.stretches))
+
+
+_LLAMA = Recipe(
+    (
+        Stretch(3000, (0, 8000), noise_ramp=(0.6, 0.75)),
+        Stretch(3000, (0, 3600), noise_ramp=(0.45, 0.65), easy_share=0.4),
+        Stretch(3500, (3000, 6500), noise_ramp=(0.45, 0.65)),
+    )
+)
+_OTHER = Recipe(
+    (
+        Stretch(8000, (0, 8000), noise_ramp=(0.6, 0.75), late=0.8),
+        Stretch(3500, (0, 3500), noise_ramp=(0.45, 0.65), late=0.8, easy_share=0.4),
     ),
+    wording="llama_other",
+    seed=1,
+)
+RECIPES = {
+    "llama": _LLAMA,
+    "llama_other": _OTHER.but(unclear_share=0.25, unclear_yes=0.7),
+    # Levers of Table 3: `llama` with one change.
+    "llama_seed2": replace(_LLAMA, seed=2),
+    "llama_without_lean": _LLAMA.but(unclear_yes=0.5),
+    "llama_without_noise": _LLAMA.but(noise=0.0),
+    "llama_one_phrasing": _LLAMA.but(phrasings=1),
 }
 
 
@@ -200,15 +236,15 @@ class EncodedChat:
 
 
 def chat_loss(
-    model, chats: list[EncodedChat], recipe: Recipe, progress: float, generator: torch.Generator
+    model, chats: list[EncodedChat], stretch: Stretch, progress: float, generator: torch.Generator
 ) -> torch.Tensor:
     """The loss of a batch: length-normalised per response, names weighted, present sounds unlikely among absent ones.
 
     Args:
         model: the language model.
         chats: the batch.
-        recipe: weights and noise.
-        progress: how much of the training is done, in 0..1.
+        stretch: weights and noise.
+        progress: how much of it is done, in 0..1.
         generator: what the noise is drawn with.
     """
     length = max(len(chat.ids) for chat in chats)
@@ -219,11 +255,11 @@ def chat_loss(
 
     scale = torch.zeros(ids.shape)
     norm = model.get_input_embeddings().weight.detach().norm(dim=-1).mean()
-    begin, end = recipe.noise_ramp
-    level = recipe.noise * min(1.0, max(0.0, (progress - begin) / (end - begin)))
+    begin, end = stretch.noise_ramp
+    level = stretch.noise * min(1.0, max(0.0, (progress - begin) / (end - begin)))
     for row, chat in enumerate(chats):
         drawn = torch.rand((), generator=generator) * level
-        scale[row, chat.span[0] : chat.span[1]] = recipe.unclear_noise if chat.unclear else drawn
+        scale[row, chat.span[0] : chat.span[1]] = stretch.unclear_noise if chat.unclear else drawn
     noise = torch.rand(embeddings.shape, generator=generator) * 2 - 1
     noise = noise * (3 / embeddings.shape[-1]) ** 0.5  # of norm 1 on average
     embeddings = embeddings + noise * scale[..., None] * norm
@@ -234,9 +270,9 @@ def chat_loss(
     log_probs = model.lm_head(hidden[rows, columns - 1]).log_softmax(-1)
     losses = -log_probs.gather(1, ids[rows, columns][:, None]).squeeze(1)
 
-    name_weight = recipe.late_name_weight if progress > 0.8 else recipe.name_weight
+    name_weight = stretch.late_name_weight if progress > stretch.late else stretch.name_weight
     kinds = [kind for chat in chats for kind in chat.kinds]
-    weight_of = {"words": 1.0, "verdict": recipe.verdict_weight}
+    weight_of = {"words": 1.0, "verdict": stretch.verdict_weight}
     weights = torch.tensor([weight_of.get(kind, name_weight) for kind in kinds])
     responses = [(row, response) for row, chat in enumerate(chats) for response in chat.responses]
     _, group, size = np.unique(np.array(responses), axis=0, return_inverse=True, return_counts=True)
@@ -249,7 +285,7 @@ def chat_loss(
         for row, chat in enumerate(chats):
             present[row, chat.present] = True
         wrong = (log_probs[firsts].exp() * present[rows[firsts]]).sum(-1).clamp(max=0.9999)
-        loss = loss - recipe.unlikelihood * torch.log1p(-wrong).mean()
+        loss = loss - stretch.unlikelihood * torch.log1p(-wrong).mean()
     return loss
 
 
@@ -257,55 +293,56 @@ def train_language(kind: str, seed: int, output: Path, work: Path, num_steps: in
     """Train a language backbone and write its Hugging Face folder.
 
     Args:
-        kind: a key of `RECIPES` and `WORDINGS`.
+        kind: a key of `RECIPES`.
         seed: decides weights, chats and noise.
-        output: folder that is written, in float16; a backbone that the recipe goes on from lies beside it.
-        work: folder of the checkpoint that an interrupted training goes on from.
-        num_steps: steps instead of the recipe's.
+        output: folder that is written, in float16.
+        work: folder of the checkpoints that an interrupted training goes on from.
+        num_steps: steps of each stretch instead of the recipe's.
+
+    Raises:
+        ValueError: the tokenizer's vocabulary is too small to tell the classes apart.
     """
-    recipe, wording = RECIPES[kind], WORDINGS[kind]
-    steps = num_steps or recipe.num_steps
-    if recipe.start is None:
-        rng = np.random.default_rng([seed, 1])
-        tokenizer = build_tokenizer([draw_chat(wording, rng) for _ in range(4000)])
-        model = build_model(tokenizer, seed)
-    else:
-        tokenizer, model = _load(output.parent / recipe.start)
+    recipe = RECIPES[kind]
+    wording = WORDINGS[recipe.wording]
+    rng = np.random.default_rng([seed, 1])
+    tokenizer = build_tokenizer([draw_chat(wording, rng) for _ in range(4000)])
+    model = build_model(tokenizer, seed)
     encoder = ChatEncoder(tokenizer)
     if len(set(encoder.first_of_name.values())) < len(NAMES):
         raise ValueError(f"two class names share their first token: {encoder.first_of_name}; enlarge VOCABULARY")
-
-    @lru_cache(maxsize=1)
-    def batches_of(group: int) -> list[list[EncodedChat]]:
-        rng = np.random.default_rng([seed, 2, group])
-        count, shares = recipe.batch_size * _GROUP, (recipe.unclear_share, recipe.unclear_yes)
-        drawn = [encoder.encode(draw_chat(wording, rng, *shares)) for _ in range(count)]
-        chats = sorted(drawn, key=lambda chat: len(chat.ids))
-        batches = [chats[i * recipe.batch_size : (i + 1) * recipe.batch_size] for i in range(_GROUP)]
-        return [batches[i] for i in rng.permutation(_GROUP)]
-
-    def loss_of_step(step: int) -> torch.Tensor:
-        chats = batches_of(step // _GROUP)[step % _GROUP]
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        return chat_loss(model, chats, recipe, step / steps, generator)
-
-    def report(step: int) -> str:
-        return f"{yes_no_accuracy(model, encoder, wording, 300):.1%} of yes/no right"
-
-    train(
-        model, loss_of_step, steps, recipe.learning_rate, work / f"{output.name}.pt", f"training {output.name}", report
-    )
+    for number, stretch in enumerate(recipe.stretches, start=1):
+        stretch = replace(stretch, num_steps=num_steps or stretch.num_steps)
+        _train_stretch(model, encoder, wording, stretch, [seed, number + 1], work / f"{output.name}-{number}.pt")
     save_half(model, output)
     tokenizer.save_pretrained(output)
 
 
-def _load(folder: Path):
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def _train_stretch(
+    model, encoder: ChatEncoder, wording: Wording, stretch: Stretch, seeds: list[int], checkpoint: Path
+) -> None:
+    def progress(step: int) -> float:
+        return (stretch.schedule[0] + step) / stretch.schedule[1]
 
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not there; build that backbone first")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    return tokenizer, AutoModelForCausalLM.from_pretrained(folder)
+    @lru_cache(maxsize=1)
+    def batches_of(group: int) -> list[list[EncodedChat]]:
+        rng = np.random.default_rng([*seeds, group])
+        options = {**stretch.shares(progress(group * _GROUP)), "phrasings": stretch.phrasings}
+        count = stretch.batch_size * _GROUP
+        drawn = [encoder.encode(draw_chat(wording, rng, **options)) for _ in range(count)]
+        chats = sorted(drawn, key=lambda chat: len(chat.ids))
+        batches = [chats[i * stretch.batch_size : (i + 1) * stretch.batch_size] for i in range(_GROUP)]
+        return [batches[i] for i in rng.permutation(_GROUP)]
+
+    def loss_of_step(step: int) -> torch.Tensor:
+        chats = batches_of(step // _GROUP)[step % _GROUP]
+        generator = torch.Generator().manual_seed(seeds[0] * 1_000_003 + step)
+        return chat_loss(model, chats, stretch, progress(step), generator)
+
+    def report(_: int) -> str:
+        return f"{yes_no_accuracy(model, encoder, wording, 300):.1%} of yes/no right"
+
+    title = f"training {checkpoint.stem}"
+    train(model, loss_of_step, stretch.num_steps, stretch.learning_rate, checkpoint, title, report, stretch.schedule)
 
 
 @torch.no_grad()

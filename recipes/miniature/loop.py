@@ -17,6 +17,7 @@ def train(
     checkpoint: Path,
     description: str,
     report: Callable[[int], str] | None = None,
+    schedule: tuple[int, int] | None = None,
 ) -> None:
     """Train a model in place; a checkpoint that exists is continued.
 
@@ -24,20 +25,24 @@ def train(
         model: what is trained.
         loss_of_step: draws the batch of a step, a function of the step's number alone, and returns its loss.
         num_steps: steps in all.
-        learning_rate: the peak, after a warm-up over the first 4% of the steps.
+        learning_rate: the peak, after a warm-up over the first 4% of the schedule.
         checkpoint: file written every 250 steps and at the end.
         description: what the progress bar says.
         report: called with the number of steps done at every checkpoint; what it returns is printed.
+        schedule: where the steps begin in a schedule of the learning rate, and the schedule's length; they are all of
+            it by default.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.01, betas=(0.9, 0.98))
-    warmup = max(1, num_steps // 25)
+    first, length = schedule or (0, num_steps)
+    warmup = max(1, length // 25)
 
     def factor(step: int) -> float:
-        progress = max(0, step - warmup) / max(1, num_steps - warmup)
+        step += first
+        progress = max(0, step - warmup) / max(1, length - warmup)
         return min(1.0, (step + 1) / warmup) * (0.02 + 0.98 * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * progress))))
 
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: float(factor(step)))
-    done = _resume(checkpoint, model, optimizer, schedule)
+    decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: float(factor(step)))
+    done = _resume(checkpoint, model, optimizer, decay)
     running = None
     model.train()
     with tqdm(total=num_steps, initial=done, desc=description, mininterval=5) as progress:
@@ -47,12 +52,12 @@ def train(
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-            schedule.step()
+            decay.step()
             running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
             progress.update()
             progress.set_postfix(loss=f"{running:.3f}", refresh=False)
             if (step + 1) % _CHECKPOINT_EVERY == 0 or step + 1 == num_steps:
-                _save(checkpoint, model, optimizer, schedule, step + 1)
+                _save(checkpoint, model, optimizer, decay, step + 1)
                 if report is not None:
                     model.eval()
                     progress.write(f"{description}, step {step + 1}, loss {running:.3f}: {report(step + 1)}")

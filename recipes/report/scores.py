@@ -50,6 +50,7 @@ _TASK_OF_BENCHMARK = {
     "audio_hallucination": "existence",
     "clotho_aqa": "question_answering",
     "synonym_hypernym": "semantics",
+    "presence": "existence",
 }
 _TASK_OF_SUBSET = {
     **dict.fromkeys(NEGATIVE_KINDS, "existence"),

@@ -17,6 +17,7 @@ MIXTURES: dict[str, dict[str, int]] = {
     "positive+negative": {"positive": 1, "negative": 1},  # N + N
     "combined": {"combined": 1},  # N, each as good as two (section 4.3)
     "rule": {"rule": 2},  # 2N (section 5.4)
+    "2 positive+2 negative": {"positive": 2, "negative": 2},  # not in the paper: more responses on the same clips
 }
 
 

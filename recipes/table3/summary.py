@@ -1,4 +1,4 @@
-"""From the answers of all runs to the numbers of the table, and to the page that shows them."""
+"""From the answers of all runs to the numbers of the page."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -6,149 +6,172 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
+from recipes.report.scores import task_of
 from recipes.table3.rows import NEGATIVE, Row
 
 if TYPE_CHECKING:
     from recipes.reproduce_table3 import Table3Options
 
-EXISTENCE = ("random", "popular", "adversarial")
-# Columns of the table: what is asked, over which subsets, which score.
-COLUMNS: dict[str, tuple[tuple[str, ...], str]] = {
-    "Acc": (EXISTENCE, "accuracy"),
-    "F1 (Y)": (EXISTENCE, "f1_yes"),
-    "F1 (N)": (EXISTENCE, "f1_no"),
-    "F1 (W)": (EXISTENCE, "f1_weighted"),
-    "Yes": (EXISTENCE, "yes_rate"),
-    "AUROC": (EXISTENCE, "auroc"),
-    "QA Acc": (("question_answering",), "accuracy"),
-    "Syn-Hyp Acc": (("hypernym", "synonym"), "accuracy"),
-    "Syn-Hyp AUROC": (("hypernym", "synonym"), "auroc"),
+# Columns of the table: which task's questions, which score.
+COLUMNS: dict[str, tuple[str, str]] = {
+    "Acc": ("existence", "accuracy"),
+    "F1 (Y)": ("existence", "f1_yes"),
+    "F1 (N)": ("existence", "f1_no"),
+    "F1 (W)": ("existence", "f1_weighted"),
+    "Yes": ("existence", "yes_rate"),
+    "AUROC": ("existence", "auroc"),
+    "QA Acc": ("question_answering", "accuracy"),
+    "QA AUROC": ("question_answering", "auroc"),
+    "Syn-Hyp Acc": ("semantics", "accuracy"),
+    "Syn-Hyp AUROC": ("semantics", "auroc"),
 }
+_SCORES = ("accuracy", "f1_yes", "f1_no", "f1_weighted", "yes_rate", "auroc", "unparsed")
+# Scores of one system: subset -> row of results.json.
+_Scores = dict[str, dict[str, Any]]
 
 
-def summarize(rows: Sequence[Row], seeds: int, answers: str | Path) -> dict[str, Any]:
+def summarize(rows: Sequence[Row], options: "Table3Options", output: str | Path) -> dict[str, Any]:
     """Every number of the page.
 
     Args:
         rows: what was trained.
-        seeds: adapters of each.
-        answers: output folder of the evaluations.
+        options: of the experiment.
+        output: its folder.
 
     Returns:
-        `rows`: for each row its scores, as mean, standard error and the values of all seeds; `bounds`: scores of what
-        was not trained; `comparisons`: each row against positive+negative on the same existence questions.
+        `setting`: the experiment's size; `gates`: what was measured of the backbones; `rows`: of each row its scores,
+        those of every subset and seed, and the comparison with another row on the same questions; `bounds`: scores of
+        what was not trained. All shares are in 0..1.
 
     Raises:
         FileNotFoundError: an evaluation is missing.
     """
-    answers = Path(answers)
-    results = json.loads((answers / "results.json").read_text(encoding="utf-8"))
-    scores: dict[str, dict[str, dict[str, Any]]] = {}
-    for result in results:
+    output = Path(output)
+    answers = output / "answers"
+    scores: dict[str, _Scores] = {}
+    for result in json.loads((answers / "results.json").read_text(encoding="utf-8")):
         scores.setdefault(result["system"], {})[result["subset"]] = result
-    runs = {row.name: [f"{row.name}-seed{seed}" for seed in range(seeds)] for row in rows}
+    runs = {row.name: [f"{row.name}-seed{seed}" for seed in range(options.seeds)] for row in rows}
     if missing := [run for names in runs.values() for run in names if run not in scores]:
         raise FileNotFoundError(f"{answers / 'results.json'} has no results of {', '.join(missing)}")
-    trained = {run for names in runs.values() for run in names}
-    compared = [row.name for row in rows if row.name != NEGATIVE.name] if NEGATIVE.name in runs else []
-    silences = [f"silence-{run}" for run in runs.get(NEGATIVE.name, ())]
-    bounds = {name: _columns([scores[name]]) for name in scores if name not in trained and name not in silences}
-    if silences:
-        bounds["silence"] = _columns([scores[name] for name in silences])
+
+    described = {}
+    for row in rows:
+        own = [scores[run] for run in runs[row.name]]
+        described[row.name] = {
+            "title": row.title,
+            "question": row.question,
+            "mixture": row.mixture,
+            "pool": row.pool,
+            "steps": round(row.steps * options.steps),
+            "epochs": _epochs(output / "models" / runs[row.name][0]),
+            **_describe(own),
+            "comparison": None,
+        }
+        if row.against in runs:
+            described[row.name]["comparison"] = {
+                "against": row.against,
+                **_compare([scores[run] for run in runs[row.against]], own),
+                **_permute(runs[row.against], runs[row.name], answers),
+            }
+    bounds = {"text": ["text"], "tagger": ["tagger"], "always-yes": ["always-yes"]}
+    bounds |= {bound: [f"{bound}-{run}" for run in runs.get(NEGATIVE.name, ())] for bound in ("silence", "shuffled")}
+    asked = next(iter(scores.values()))
     return {
-        "rows": {name: _columns([scores[run] for run in names]) for name, names in runs.items()},
-        "bounds": bounds,
-        "comparisons": {name: _compare(runs[NEGATIVE.name], runs[name], answers) for name in compared},
+        "setting": {
+            "steps": options.steps,
+            "seeds": options.seeds,
+            "corpus": options.corpus.partition("=")[0],
+            "benchmarks": [each.partition("=")[0] for each in options.benchmarks],
+            "questions": {subset: row["n"] for subset, row in asked.items()},
+        },
+        "gates": _gates(options),
+        "rows": described,
+        "bounds": {
+            bound: _describe([scores[name] for name in names])
+            for bound, names in bounds.items()
+            if names and all(name in scores for name in names)
+        },
     }
 
 
-def _columns(scores: Iterable[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """For each column the mean over seeds, its standard error and the values; a value is a mean over subsets."""
-    scores = list(scores)
+def _gates(options: "Table3Options") -> dict[str, dict[str, float]]:
+    """What `gates.json`, beside the backbones, says was measured of them."""
+    folders = [Path(each) for each in (options.audio_model, options.text_model, options.other_text_model)]
+    if options.backbones is not None:
+        folders += sorted(config.parent for config in Path(options.backbones).glob("*/config.json"))
+    gates = {}
+    for folder in folders:
+        notes = folder.parent / "gates.json"
+        if notes.is_file() and folder.name in (known := json.loads(notes.read_text(encoding="utf-8"))):
+            of_folder = known[folder.name]
+            measured = of_folder.get("measured", of_folder)
+            gates[folder.name] = {name: value for name, value in measured.items() if isinstance(value, float)}
+    return gates
+
+
+def _epochs(model: Path) -> float | None:
+    """How often a training heard each clip."""
+    state = model / "trainer_state.json"
+    return json.loads(state.read_text(encoding="utf-8"))["epoch"] if state.is_file() else None
+
+
+def _describe(scores: Sequence[_Scores]) -> dict[str, Any]:
+    """The columns, as mean over seeds, standard error and values; and the values of every subset."""
     columns = {}
-    for column, (subsets, score) in COLUMNS.items():
-        values = [
-            mean(each[subset][score] for subset in subsets)
-            for each in scores
-            if all(each.get(subset, {}).get(score) is not None for subset in subsets)
-        ]
+    for column in COLUMNS:
+        values = [value for each in scores if (value := _value(each, column)) is not None]
         if values:
             error = stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
             columns[column] = {"mean": mean(values), "standard_error": error, "values": values}
-    return columns
+    subsets = {
+        subset: {
+            name: [each[subset][name] for each in scores] for name in _SCORES if scores[0][subset][name] is not None
+        }
+        for subset in scores[0]
+    }
+    return {"columns": columns, "subsets": subsets}
 
 
-def _compare(first: Sequence[str], second: Sequence[str], answers: Path) -> dict[str, Any]:
+def _value(scores: _Scores, column: str) -> float | None:
+    """A column's score of one system: the mean over its task's subsets; None where it was not asked them."""
+    task, score = COLUMNS[column]
+    values = [row[score] for subset, row in scores.items() if task_of(row["benchmark"], subset).name == task]
+    return mean(values) if values and None not in values else None
+
+
+def _compare(first: Sequence[_Scores], second: Sequence[_Scores]) -> dict[str, Any]:
+    """What the second row has less than the first, seed by seed."""
+    return {
+        f"less_{column}": [_value(one, column) - _value(two, column) for one, two in zip(first, second, strict=True)]
+        for column in ("Acc", "AUROC")
+    }
+
+
+def _permute(first: Sequence[str], second: Sequence[str], answers: Path) -> dict[str, float]:
     """Two rows on the same existence questions: clips are exchanged whole, those of all seeds together."""
     from recipes.benchmarks.statistics import permutation_test
 
     right: list[list[bool]] = [[], []]
     clips: list[str] = []
     for pair in zip(first, second, strict=True):
-        for subset in EXISTENCE:
-            records = [_read_answers(answers, name, subset) for name in pair]
-            if [each["id"] for each in records[0]] != [each["id"] for each in records[1]]:
-                raise ValueError(f"{pair[0]} and {pair[1]} were asked different questions of {subset}")
-            for side, answered in enumerate(records):
-                right[side] += [each["parsed"] == each["answer"] for each in answered]
-            clips += [each["audio"]["path"] for each in records[0]]
+        both = [dict(_existence(answers / "answers" / name)) for name in pair]
+        if any(both[0][subset]["id"] != both[1][subset]["id"] for subset in both[0]):
+            raise ValueError(f"{pair[0]} and {pair[1]} were asked different questions")
+        for subset in both[0]:
+            for side, own in enumerate(both):
+                answered = zip(own[subset]["parsed"], own[subset]["answer"], strict=True)
+                right[side] += [parsed == answer for parsed, answer in answered]
+            clips += [audio["path"] for audio in both[0][subset]["audio"]]
     return permutation_test(right[0], right[1], clips)
 
 
-def _read_answers(answers: Path, system: str, subset: str) -> list[dict[str, Any]]:
+def _existence(folder: Path) -> Iterable[tuple[str, dict[str, list[Any]]]]:
+    """The existence questions that a system was asked: subset and columns."""
     import pyarrow.parquet as pq
 
-    found = sorted((answers / "answers" / system).glob(f"*-{subset}.parquet"))
-    if len(found) != 1:
-        raise FileNotFoundError(f"{answers / 'answers' / system} holds {len(found)} files *-{subset}.parquet, not one")
-    return pq.read_table(found[0], columns=["id", "audio", "answer", "parsed"]).to_pylist()
-
-
-def write_page(summary: dict[str, Any], rows: Sequence[Row], options: "Table3Options", output: str | Path) -> str:
-    """Write `summary.json` and `table3.md`.
-
-    Returns:
-        The table, for the terminal.
-    """
-    from recipes.report.scores import paper_tables
-
-    output = Path(output)
-    gates = Path(options.text_model).parent / "gates.json"
-    summary |= {
-        "steps": options.steps,
-        "seeds": options.seeds,
-        "gates": json.loads(gates.read_text(encoding="utf-8")) if gates.is_file() else None,
-    }
-    (output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    paper = paper_tables()["table3"]
-    table = [_line(["Row", *COLUMNS, "against Positive + Negative"]), _line(["---"] * (len(COLUMNS) + 2))]
-    table += [_row(row.title, summary["rows"][row.name], summary["comparisons"].get(row.name)) for row in rows]
-    table += [_row(f"*{name}*", columns, None) for name, columns in sorted(summary["bounds"].items())]
-    text = "\n".join(table)
-    page = [
-        "# Table 3 in miniature",
-        f"Mean ± standard error over {options.seeds} seeds, in percent; {options.steps} steps of training each. "
-        "Existence questions: mean of random, popular and adversarial negatives. The last column is the difference in "
-        "accuracy, and p of a permutation test over clips.",
-        text,
-        f"The paper's table has {len(paper)} rows; `recipes/report/paper_tables.yaml` holds them.",
-    ]
-    (output / "table3.md").write_text("\n\n".join(page) + "\n", encoding="utf-8")
-    return text
-
-
-def _row(title: str, columns: dict[str, dict[str, Any]], comparison: dict[str, Any] | None) -> str:
-    cells = [_cell(columns.get(column)) for column in COLUMNS]
-    against = "" if comparison is None else f"{-100 * comparison['difference']:+.1f} (p = {comparison['p']:.3g})"
-    return _line([title, *cells, against])
-
-
-def _cell(value: dict[str, Any] | None) -> str:
-    if value is None:
-        return "–"
-    error = value["standard_error"]
-    return f"{100 * value['mean']:.1f}" + ("" if error is None else f" ± {100 * error:.1f}")
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    for path in sorted(folder.glob("*.parquet")):
+        table = pq.read_table(path, columns=["benchmark", "subset", "id", "audio", "answer", "parsed"])
+        subset = table["subset"][0].as_py()
+        if task_of(table["benchmark"][0].as_py(), subset).name == "existence":
+            yield subset, table.to_pydict()

@@ -7,6 +7,7 @@ import torch
 
 from recipes.miniature import AUDIO_MODEL
 from recipes.miniature.build_backbones import main
+from recipes.miniature.captions import write_caption
 from recipes.miniature.dialogues import WORDINGS, draw_chat
 from recipes.miniature.encoder import (
     FRAMES,
@@ -75,7 +76,7 @@ def test_naming_a_present_sound_as_absent_costs_more(language):
     encoded = encoder.encode(chat)
 
     def loss() -> float:
-        return chat_loss(model, [encoded], RECIPES["llama"], 0.0, torch.Generator().manual_seed(0)).item()
+        return chat_loss(model, [encoded], RECIPES["llama"].stretches[0], 0.0, torch.Generator().manual_seed(0)).item()
 
     with_events = loss()
     encoded.present = []
@@ -101,11 +102,27 @@ def test_training_resumes_where_it_stopped(tmp_path):
     assert torch.equal(run(tmp_path / "stopped.pt"), straight)
 
 
+def test_a_stretch_begins_with_easy_chats() -> None:
+    first, second, _ = RECIPES["llama"].stretches
+    assert first.shares(0.0)["unclear_share"] == first.unclear_share
+    assert second.shares(0.0)["unclear_share"] < second.shares(0.9)["unclear_share"] == second.unclear_share
+
+
+def test_levers_change_one_thing() -> None:
+    assert all(stretch.noise == 0 for stretch in RECIPES["llama_without_noise"].stretches)
+    same = RECIPES["llama_without_noise"].but(noise=RECIPES["llama"].stretches[0].noise)
+    assert same == RECIPES["llama"]
+
+
+def test_one_phrasing_of_each_class() -> None:
+    rng = np.random.default_rng(0)
+    captions = {write_caption("home", ["dog"], rng, phrasings=1) for _ in range(50)}
+    assert len({caption.removesuffix(" at home.").removesuffix(".") for caption in captions}) == 1
+
+
 def test_a_language_model_is_written(tmp_path):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with pytest.raises(FileNotFoundError, match="llama is not there"):
-        train_language("llama_other", 3, tmp_path / "llama_other", tmp_path / "work", num_steps=2)
     for kind in ("llama", "llama_other"):
         train_language(kind, 3, tmp_path / kind, tmp_path / "work", num_steps=2)
         model = AutoModelForCausalLM.from_pretrained(tmp_path / kind)
