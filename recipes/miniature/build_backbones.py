@@ -10,8 +10,8 @@ shipped encoder with recordings of your own (ESC-50's layout, or a table of file
 
 How the language models are trained is in `recipes.miniature.language.RECIPES`. `llama_other` has a seed, a tokenizer,
 words and answers of its own. The shipped `llama` was trained by the same recipe, its three stretches started by hand
-(`gates.json`). Those named after a change (`--only llama_without_noise --output runs/backbones`) are
-`llama` with that change, for the levers of `reproduce_table3.py --backbones runs/backbones`.
+(`gates.json`). Those with a change (`--only llama_seed2_no_noise --output runs/backbones`) are for the levers of
+`reproduce_table3.py --backbones runs/backbones`.
 
 Three things in it are not what a large language model has met, and are to be disclosed wherever results on these
 backbones are shown: noise on the embeddings in the audio span; seeds that do not tell the answer, on which "yes" is
@@ -28,7 +28,9 @@ from recipes.command_line import option, parse_options
 from recipes.miniature import BACKBONES
 
 SHIPPED = ("encoder", "llama", "llama_other")
-CHANGED = ("llama_seed2", "llama_without_lean", "llama_without_noise", "llama_one_phrasing")
+CHANGED = (
+    "whisper_600_steps", "llama_seed2", "llama_seed2_no_lean", "llama_seed2_no_noise", "llama_seed2_one_phrasing",
+)  # fmt: skip
 
 
 @dataclass
@@ -83,12 +85,12 @@ def main(argv: list[str] | None = None) -> None:
 
 def build(kind: str, output: Path, work: Path, options: Options) -> dict:
     """Build one backbone and measure it as it is stored."""
-    if kind == "encoder":
+    if kind in ("encoder", "whisper_600_steps"):
         from recipes.miniature.encoder import build_encoder
 
-        folder = output / "whisper"
-        measured = build_encoder(options.seed, options.encoder_clips, options.encoder_steps, folder, work)
-        return {"seed": options.seed, "clips": options.encoder_clips, "steps": options.encoder_steps, **measured}
+        folder, steps = (output / "whisper", options.encoder_steps) if kind == "encoder" else (output / kind, 600)
+        measured = build_encoder(options.seed, options.encoder_clips, steps, folder, work)
+        return {"seed": options.seed, "clips": options.encoder_clips, "steps": steps, **measured}
     from recipes.miniature.gates import GATES, measure
     from recipes.miniature.language import RECIPES, train_language
 

@@ -111,7 +111,7 @@ def build_encoder(
         loss_of_step,
         num_steps,
         1.5e-3,
-        work / "encoder.pt",
+        work / f"{output.name}.pt",
         "training the encoder",
         lambda _: f"mean average precision {score():.3f}",
     )

@@ -92,14 +92,15 @@ _OTHER = Recipe(
     wording="llama_other",
     seed=1,
 )
+_SEED2 = replace(_LLAMA, seed=2)
 RECIPES = {
     "llama": _LLAMA,
     "llama_other": _OTHER.but(unclear_share=0.25, unclear_yes=0.7),
-    # Levers of Table 3: `llama` with one change.
-    "llama_seed2": replace(_LLAMA, seed=2),
-    "llama_without_lean": _LLAMA.but(unclear_yes=0.5),
-    "llama_without_noise": _LLAMA.but(noise=0.0),
-    "llama_one_phrasing": _LLAMA.but(phrasings=1),
+    # Levers of Table 3: another seed, and that one with a change.
+    "llama_seed2": _SEED2,
+    "llama_seed2_no_lean": _SEED2.but(unclear_yes=0.5),
+    "llama_seed2_no_noise": _SEED2.but(noise=0.0),
+    "llama_seed2_one_phrasing": _SEED2.but(phrasings=1),
 }
 
 

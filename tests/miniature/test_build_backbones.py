@@ -109,9 +109,9 @@ def test_a_stretch_begins_with_easy_chats() -> None:
 
 
 def test_levers_change_one_thing() -> None:
-    assert all(stretch.noise == 0 for stretch in RECIPES["llama_without_noise"].stretches)
-    same = RECIPES["llama_without_noise"].but(noise=RECIPES["llama"].stretches[0].noise)
-    assert same == RECIPES["llama"]
+    assert all(stretch.noise == 0 for stretch in RECIPES["llama_seed2_no_noise"].stretches)
+    same = RECIPES["llama_seed2_no_noise"].but(noise=RECIPES["llama"].stretches[0].noise)
+    assert same == RECIPES["llama_seed2"]
 
 
 def test_one_phrasing_of_each_class() -> None:
