@@ -6,6 +6,8 @@ the field's default, from the YAML file and from the command line; a name that n
 
 import dataclasses
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,27 @@ def option(default: Any, help: str, **metadata: Any) -> Any:
     if isinstance(default, list | dict):
         return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+@contextmanager
+def errors_as_messages(
+    *further: type[Exception], resumes: str = "the same command goes on from here"
+) -> Iterator[None]:
+    """End the program with a line where the user can mend what is wrong, or has stopped it, instead of a traceback.
+
+    Args:
+        further: errors that users can mend, besides ValueError and OSError.
+        resumes: what is said of a run that was stopped.
+
+    Raises:
+        SystemExit: in the place of these errors and of KeyboardInterrupt.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit(f"stopped; {resumes}") from None
+    except (ValueError, OSError, *further) as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from error
 
 
 def parse_options(*option_types: type, description: str, argv: list[str] | None = None) -> tuple[Any, ...]:

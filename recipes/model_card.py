@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from recipes.command_line import option, parse_options
+from recipes.command_line import errors_as_messages, option, parse_options
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "model_card.md"
 UNKNOWN = "[not recorded: please fill in]"
@@ -191,10 +191,8 @@ def _limits(config: dict[str, Any]) -> list[str]:
 def main(argv: list[str] | None = None) -> None:
     """Write the card and say where it is."""
     (options,) = parse_options(CardOptions, description=__doc__, argv=argv)
-    try:
+    with errors_as_messages():
         print(write_model_card(options.model, options.results, options.system, options.repository))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
 
 
 if __name__ == "__main__":

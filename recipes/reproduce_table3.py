@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipes.command_line import option, parse_options, write_options
+from recipes.command_line import errors_as_messages, option, parse_options, write_options
 from recipes.miniature import AUDIO_MODEL, OTHER_TEXT_MODEL, TEXT_MODEL
 
 if TYPE_CHECKING:
@@ -60,12 +60,8 @@ class Table3Options:
 def main(argv: list[str] | None = None) -> None:
     """Make the data, train and judge every row, and write down what came out."""
     (options,) = parse_options(Table3Options, description=__doc__, argv=argv)
-    try:
+    with errors_as_messages(RuntimeError):
         reproduce(options)
-    except KeyboardInterrupt:
-        raise SystemExit("stopped; the same command goes on from here") from None
-    except (ValueError, OSError, RuntimeError) as error:
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
 
 
 def reproduce(options: Table3Options) -> None:

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipes.command_line import option, parse_options, write_options
+from recipes.command_line import errors_as_messages, option, parse_options, write_options
 from recipes.miniature import BACKBONES, TEXT_MODEL
 
 if TYPE_CHECKING:
@@ -92,17 +92,13 @@ class SynthesisOptions:
 def main(argv: list[str] | None = None) -> None:
     """Synthesize, or print Table 2, or time the engine."""
     (options,) = parse_options(SynthesisOptions, description=__doc__, argv=argv)
-    try:
+    with errors_as_messages(RuntimeError):
         if options.table2:
             _print_table2(options)
         elif options.benchmark:
             _print_benchmark(options)
         else:
             synthesize(options)
-    except KeyboardInterrupt:
-        raise SystemExit("stopped; the same command goes on from here") from None
-    except (ValueError, OSError, RuntimeError) as error:
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
 
 
 def synthesize(options: SynthesisOptions) -> None:

@@ -21,7 +21,7 @@ the same command is given again, and ends as if it had not been stopped.
 
 import logging
 
-from recipes.command_line import parse_options
+from recipes.command_line import errors_as_messages, parse_options
 from recipes.training.arguments import DataOptions, ModelOptions, TrainingOptions
 
 logger = logging.getLogger(__name__)
@@ -30,12 +30,8 @@ logger = logging.getLogger(__name__)
 def main(argv: list[str] | None = None) -> None:
     """Train, or go on."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
+    with errors_as_messages(FloatingPointError, resumes="the same command goes on from the last checkpoint"):
         train(*parse_options(ModelOptions, DataOptions, TrainingOptions, description=__doc__, argv=argv))
-    except KeyboardInterrupt:
-        raise SystemExit("stopped; the same command goes on from the last checkpoint") from None
-    except (ValueError, OSError, FloatingPointError) as error:
-        raise SystemExit(f"{type(error).__name__}: {error}") from error
 
 
 def train(model_options: ModelOptions, data_options: DataOptions, options: TrainingOptions) -> None:

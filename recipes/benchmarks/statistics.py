@@ -21,8 +21,9 @@ def presence_intervals(
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
+    p_yes: Sequence[float] | None = None,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile bootstrap intervals of the scores of `PresenceMetric` that depend on counts.
+    """Percentile bootstrap intervals of the scores of `PresenceMetric` that depend on counts, and of AUROC.
 
     Args:
         predictions: "yes", "no" or None.
@@ -32,6 +33,7 @@ def presence_intervals(
         confidence: coverage of the intervals, between 0 and 1.
         resamples: how many.
         seed: of the generator.
+        p_yes: for each question, the probability of yes; without it there is no interval of `auroc`.
 
     Returns:
         For each score, the lower and the upper end.
@@ -46,16 +48,43 @@ def presence_intervals(
     by_clip = np.zeros((count, 6))
     np.add.at(by_clip, (places, rows * 3 + columns), 1)
     generator = np.random.default_rng(seed)
+    area = None if p_yes is None else _WeightedArea(np.asarray(p_yes), np.asarray(references) == "yes")
     parts = []
     for start in range(0, resamples, _CHUNK):
         size = min(_CHUNK, resamples - start)
         draws = generator.multinomial(count, np.full(count, 1 / count), size=size)
         parts.append(presence_scores((draws @ by_clip).reshape(size, 2, 3), mode))
+        if area is not None:
+            parts[-1]["auroc"] = area(draws[:, places])
     tail = (1 - confidence) / 2
     return {
-        name: tuple(float(x) for x in np.quantile(np.concatenate([part[name] for part in parts]), (tail, 1 - tail)))
+        name: tuple(float(x) for x in np.nanquantile(np.concatenate([part[name] for part in parts]), (tail, 1 - tail)))
         for name in parts[0]
     }
+
+
+class _WeightedArea:
+    """Area under the ROC curve of questions that count several times, or not at all.
+
+    Args:
+        scores: `(questions,)`.
+        positive: `(questions,)` booleans.
+    """
+
+    def __init__(self, scores: np.ndarray, positive: np.ndarray) -> None:
+        self.order = np.argsort(scores, kind="stable")
+        self.positive = positive[self.order]
+        # Where each group of equal scores begins.
+        self.starts = np.flatnonzero(np.diff(scores[self.order], prepend=-np.inf))
+
+    def __call__(self, weights: np.ndarray) -> np.ndarray:
+        """Of draws `(draws, questions)`, `(draws,)`; NaN where one has no positives or no negatives."""
+        weights = weights[:, self.order].astype(np.float64)
+        positives = np.add.reduceat(weights * self.positive, self.starts, axis=1)
+        negatives = np.add.reduceat(weights * ~self.positive, self.starts, axis=1)
+        below = np.cumsum(negatives, axis=1) - negatives / 2  # ties count half
+        with np.errstate(invalid="ignore"):
+            return (positives * below).sum(1) / (positives.sum(1) * negatives.sum(1))
 
 
 def mcnemar_test(first: Sequence[bool], second: Sequence[bool]) -> float:

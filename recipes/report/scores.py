@@ -130,7 +130,8 @@ def score_answers(answers: "pandas.DataFrame", system: str, benchmark: str, subs
     values["unparsed"] = values.pop("unparsed_rate")
     intervals = {}
     if answers["clip"].notna().all():
-        intervals = presence_intervals(predictions, references, list(answers["clip"]), mode=mode)
+        known = p_yes if "auroc" in values and None not in p_yes else None
+        intervals = presence_intervals(predictions, references, list(answers["clip"]), mode=mode, p_yes=known)
     return Result(system, benchmark, subset, values, intervals)
 
 

@@ -35,7 +35,30 @@ class Constant(System):
         return [[constant if is_yes_no(each) else nothing for each in clip.questions] for clip in clips]
 
 
-class Silence(System):
+class _InPlaceOf(System):
+    """Another system that hears something else in place of each recording."""
+
+    def __init__(self, name: str, system: System) -> None:
+        self.name, self._system = name, system
+
+    def heard(self, clip: Clip) -> Clip:
+        """What the other system gets for a clip."""
+        return clip
+
+    def answer(self, clips: Sequence[Clip]) -> list[list[Answer]]:
+        """Answer the questions of several clips."""
+        return self._system.answer([self.heard(clip) for clip in clips])
+
+    def answer_all(self, batches: Iterable[Sequence[Clip]]) -> Iterator[list[list[Answer]]]:
+        """Answer batch after batch, in order."""
+        return self._system.answer_all([self.heard(clip) for clip in batch] for batch in batches)
+
+    def close(self) -> None:
+        """Close the other system."""
+        self._system.close()
+
+
+class Silence(_InPlaceOf):
     """Another system that hears silence of each recording's length: what it says without listening.
 
     Args:
@@ -43,36 +66,22 @@ class Silence(System):
         system: the other system.
     """
 
-    def __init__(self, name: str, system: System) -> None:
-        self.name, self._system = name, system
-
     def identity(self) -> dict[str, Any]:
         """The other system's."""
         return {"silence": self._system.identity()}
 
-    def answer(self, clips: Sequence[Clip]) -> list[list[Answer]]:
-        """Answer the questions of several clips."""
-        return self._system.answer([_silenced(clip) for clip in clips])
-
-    def answer_all(self, batches: Iterable[Sequence[Clip]]) -> Iterator[list[list[Answer]]]:
-        """Answer batch after batch, in order."""
-        return self._system.answer_all([_silenced(clip) for clip in batch] for batch in batches)
-
-    def close(self) -> None:
-        """Close the other system."""
-        self._system.close()
+    def heard(self, clip: Clip) -> Clip:
+        """Silence, and the questions."""
+        return Clip({"path": None, "bytes": None}, clip.questions, np.zeros_like(clip.waveform))
 
 
-class Shuffled(System):
+class Shuffled(_InPlaceOf):
     """Another system that hears, in place of each recording, another one of the same benchmark, always the same.
 
     Args:
         name: how tables call it.
         system: the other system.
     """
-
-    def __init__(self, name: str, system: System) -> None:
-        self.name, self._system = name, system
 
     def identity(self) -> dict[str, Any]:
         """The other system's, and the seed of the shuffle."""
@@ -91,19 +100,3 @@ class Shuffled(System):
         for place, successor in zip(order, np.roll(order, -1), strict=True):
             heard[place] = recordings[successor]
         return heard
-
-    def answer(self, clips: Sequence[Clip]) -> list[list[Answer]]:
-        """Answer the questions of several clips."""
-        return self._system.answer(clips)
-
-    def answer_all(self, batches: Iterable[Sequence[Clip]]) -> Iterator[list[list[Answer]]]:
-        """Answer batch after batch, in order."""
-        return self._system.answer_all(batches)
-
-    def close(self) -> None:
-        """Close the other system."""
-        self._system.close()
-
-
-def _silenced(clip: Clip) -> Clip:
-    return Clip({"path": None, "bytes": None}, clip.questions, np.zeros_like(clip.waveform))

@@ -95,7 +95,9 @@ def _presence(records: "datasets.Dataset", columns: dict[str, list]) -> dict[str
     parsed, answers = columns["parsed"], columns["answer"]
     row = _presence_scores(parsed, answers, columns["p_yes"])
     clips = [audio.get("path") or audio["bytes"] for audio in records["audio"]]
-    row["intervals"] = {name: list(ends) for name, ends in presence_intervals(parsed, answers, clips).items()}
+    p_yes = columns["p_yes"] if row["auroc"] is not None and None not in columns["p_yes"] else None
+    intervals = presence_intervals(parsed, answers, clips, p_yes=p_yes)
+    row["intervals"] = {name: list(ends) for name, ends in intervals.items()}
 
     official = [parse_yes_no(response, "paper") for response in columns["response"]]
     paired = any(pair is not None for pair in columns.get("pair", ()))

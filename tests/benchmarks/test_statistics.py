@@ -3,8 +3,8 @@ from math import comb
 import numpy as np
 import pytest
 
-from recipes.benchmarks.metrics import PresenceMetric
-from recipes.benchmarks.statistics import mcnemar_test, permutation_test, presence_intervals
+from recipes.benchmarks.metrics import PresenceMetric, auroc
+from recipes.benchmarks.statistics import _WeightedArea, mcnemar_test, permutation_test, presence_intervals
 
 
 def answers(right):
@@ -30,6 +30,26 @@ class TestIntervals:
         right = np.arange(1000) < 700
         low, high = presence_intervals(*answers(right), clips=np.arange(1000) // 10, resamples=4000)["accuracy"]
         assert (high - low) / 2 == pytest.approx(1.96 * np.sqrt(0.7 * 0.3 / 100), rel=0.1)
+
+    def test_auroc_of_questions_that_count_several_times(self):
+        generator = np.random.default_rng(2)
+        scores, positive = generator.integers(0, 20, 300) / 20, generator.random(300) < 0.4
+        weights = generator.integers(0, 4, (5, 300))
+        areas = _WeightedArea(scores, positive)(weights)
+        expected = [auroc(np.repeat(scores, each), np.repeat(positive, each)) for each in weights]
+        assert areas == pytest.approx(expected, abs=1e-12)
+        assert np.isnan(_WeightedArea(scores, positive)(positive[None].astype(int))).all()
+
+    def test_auroc_has_an_interval_where_probabilities_are_known(self):
+        generator = np.random.default_rng(3)
+        yes = generator.random(400) < 0.5
+        p_yes = np.clip(generator.normal(0.4 + 0.2 * yes, 0.2), 0, 1)
+        predictions, references = (np.where(each, "yes", "no") for each in (p_yes > 0.5, yes))
+        intervals = presence_intervals(predictions, references, np.arange(400) // 4, p_yes=p_yes)
+        low, high = intervals["auroc"]
+        assert low < auroc(p_yes, yes) < high
+        without = presence_intervals(predictions, references, np.arange(400) // 4)
+        assert intervals == {**without, "auroc": (low, high)}
 
     def test_cover_the_truth_as_often_as_they_say(self):
         generator = np.random.default_rng(1)
