@@ -93,11 +93,21 @@ def test_gradient_accumulation_is_a_larger_batch(arguments, tmp_path):
             assert torch.allclose(tensor, accumulated[name], atol=2e-4), name
 
 
-@pytest.mark.parametrize("switch", ["share_clips", "prefix_cache", "masked_head", "fill_rows"])
+@pytest.mark.parametrize(
+    "switch",
+    [
+        {"share_clips": False},
+        {"prefix_cache": False},
+        {"masked_head": False},
+        {"fill_rows": False},
+        {"attn_implementation": "eager"},
+    ],
+    ids=str,
+)
 def test_switches_leave_the_loss(arguments, tmp_path, switch):
     common = {"max_steps": 1, "eval_steps": 0, "save_steps": 0}
     main(arguments(**common, output_dir=tmp_path / "on"))
-    main(arguments(**common, output_dir=tmp_path / "off", **{switch: False}))
+    main(arguments(**common, output_dir=tmp_path / "off", **switch))
     assert history(tmp_path / "on")[1] == pytest.approx(history(tmp_path / "off")[1], rel=1e-6)
 
 
