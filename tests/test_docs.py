@@ -1,5 +1,6 @@
 """What the documentation says is there, is there: paths, commands, flags, Python."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -43,7 +44,7 @@ def test_paths_exist(page: str) -> None:
 @pytest.mark.parametrize("page", sorted(_texts()))
 def test_commands_have_the_flags_they_use(page: str) -> None:
     text = re.sub(r"\\+\n\s*", " ", _texts()[page])
-    for script, arguments in re.findall(r"python (recipes/\w+\.py)([^\n`#|]*)", text):
+    for script, arguments in re.findall(r"python (recipes/[\w/]+\.py)([^\n`#|]*)", text):
         shown = _help(script)
         for flag in re.findall(r"(?<=\s)--[\w-]+", arguments):
             assert re.search(rf"{re.escape(flag)}\b", shown), f"{page}: {script} has no {flag}"
@@ -60,6 +61,14 @@ def test_links_inside_the_project_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("summary", sorted((ROOT / "recipes" / "table3").glob("*.json")), ids=lambda path: path.name)
+def test_tables_of_the_experiment_are_made_of_its_summary(summary: Path) -> None:
+    from recipes.table3.page import tables
+
+    made = tables(json.loads(summary.read_text(encoding="utf-8")))
+    assert made in (ROOT / "recipes" / "table3" / "README.md").read_text(encoding="utf-8")
 
 
 def test_python_blocks_of_the_readme_run(demo_model: Path, tmp_path: Path) -> None:
