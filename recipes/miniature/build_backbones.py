@@ -1,7 +1,7 @@
 """Make the miniature's backbones: a Whisper that hears the sound world, and Llamas that have read about it.
 
     python recipes/miniature/build_backbones.py
-    python recipes/miniature/build_backbones.py --only encoder --recordings ESC-50 --train_split fold1+fold2+fold3 \
+    python recipes/miniature/build_backbones.py --only encoder --recordings ESC-50 --train_split fold1+fold2+fold3 \\
         --test_split fold4 --output runs/my_whisper
 
 The first command takes about an hour on two cores, resumes where it was stopped, and writes the folders that are
