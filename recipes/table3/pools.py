@@ -4,17 +4,14 @@ import random
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from recipes.synthesis.dataset import load_responses, write_dataset
 from recipes.table3.jobs import Job, run_jobs
+from recipes.table3.options import Table3Options
 from recipes.table3.rows import CORRUPTED, OTHER, RULE, SELF, STRANGE, Row
 
-if TYPE_CHECKING:
-    from recipes.reproduce_table3 import Table3Options
 
-
-def make_pools(rows: Sequence[Row], options: "Table3Options", output: Path) -> None:
+def make_pools(rows: Sequence[Row], options: Table3Options, output: Path) -> None:
     """Make the pools that rows are trained on, as `output/pools/NAME`, unless they are there.
 
     Raises:

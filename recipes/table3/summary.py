@@ -4,13 +4,11 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recipes.report.scores import task_of
+from recipes.table3.options import Table3Options
 from recipes.table3.rows import NEGATIVE, Row
-
-if TYPE_CHECKING:
-    from recipes.reproduce_table3 import Table3Options
 
 # Columns of the table: which task's questions, which score.
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -30,7 +28,7 @@ _SCORES = ("accuracy", "f1_yes", "f1_no", "f1_weighted", "yes_rate", "auroc", "u
 _Scores = dict[str, dict[str, Any]]
 
 
-def summarize(rows: Sequence[Row], options: "Table3Options", output: str | Path) -> dict[str, Any]:
+def summarize(rows: Sequence[Row], options: Table3Options, output: str | Path) -> dict[str, Any]:
     """Every number of the page.
 
     Args:
@@ -95,7 +93,7 @@ def summarize(rows: Sequence[Row], options: "Table3Options", output: str | Path)
     }
 
 
-def _gates(options: "Table3Options") -> dict[str, dict[str, float]]:
+def _gates(options: Table3Options) -> dict[str, dict[str, float]]:
     """What `gates.json`, beside the backbones, says was measured of them."""
     folders = [Path(each) for each in (options.audio_model, options.text_model, options.other_text_model)]
     if options.backbones is not None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +20,9 @@ from modeling_listen import ListenAdapterConfig, ListenConfig, ListenForConditio
 from modeling_listen.attention_listen import TREE_ATTENTION
 from modeling_listen.audio_listen import LogMel
 from modeling_listen.branches_listen import PrefixCache
+from recipes.training.benchmark_options import BenchmarkOptions
 from recipes.training.packing import ClipTokens, pack_clips
 from recipes.training.trainer import model_inputs
-
-if TYPE_CHECKING:
-    from recipes.benchmark_training import BenchmarkOptions
 
 PREFIX_TOKENS, PROMPT_TOKENS, RESPONSE_TOKENS = 35, 21, (30, 130)
 SAMPLES_OF_PAPER = 308_000  # Table 2
@@ -122,7 +120,7 @@ class Bench:
         options: those of `benchmark_training.py`.
     """
 
-    def __init__(self, options: "BenchmarkOptions"):
+    def __init__(self, options: BenchmarkOptions):
         self.options, self.geometry = options, SIZES[options.size]
         device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(device)
@@ -204,7 +202,7 @@ def _num_tokens(batch: Batch, variant: Variant) -> int:
     return total
 
 
-def measure(options: "BenchmarkOptions") -> list[dict[str, Any]]:
+def measure(options: BenchmarkOptions) -> list[dict[str, Any]]:
     """Time every variant; see `BenchmarkOptions`.
 
     Returns:

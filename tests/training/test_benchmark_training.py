@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from recipes.benchmark_training import BenchmarkOptions, main
+from recipes.benchmark_training import main
 from recipes.training import benchmark
+from recipes.training.benchmark_options import BenchmarkOptions
 
 
 @pytest.fixture
