@@ -7,7 +7,6 @@ EXTRAS = {
     "app": ["gradio>=6.31"],
     "serving": ["transformers[serving]"],
     "wordnet": ["nltk>=3.8"],
-    "media": ["av>=14.0"],
     "test": [
         "pytest>=8.0",
         "pytest-xdist>=3.6",

@@ -44,6 +44,8 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
         if len(arguments.files) < 2 or os.path.isfile(arguments.files[-1]):
             parser.error('nothing is asked: add a question, or --sounds "siren, dog bark"')
         arguments.question = arguments.files.pop()
+        if not arguments.question.strip():
+            parser.error("the question is empty")
     else:
         arguments.sounds = [sound.strip() for sound in arguments.sounds.split(",") if sound.strip()]
         if not arguments.sounds:
@@ -68,8 +70,8 @@ def load(source: str, device: str | None) -> tuple[Any, Any]:
 
     logging.disable_progress_bar()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    processor = ListenProcessor.from_pretrained(source)
-    return ListenForConditionalGeneration.from_pretrained(source, dtype="auto").to(device).eval(), processor
+    model = ListenForConditionalGeneration.from_pretrained(source, dtype="auto").to(device).eval()
+    return model, ListenProcessor.from_pretrained(source)
 
 
 def answer(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:

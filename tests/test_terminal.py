@@ -70,6 +70,7 @@ def test_pipes(demo_model: Path, sound: Path) -> None:
         (["a.wav", "Hi?"], "--model"),
         (["a.wav", "--model", "m"], "nothing is asked"),
         (["a.wav", __file__, "--model", "m"], "nothing is asked"),
+        (["a.wav", " ", "--model", "m"], "question is empty"),
         (["a.wav", "--sounds", " ,", "--model", "m"], "names no sound"),
         (["-", "-", "--sounds", "dog", "--model", "m"], "read once"),
         (["a.wav", "Hi?", "--max-new-tokens", "0", "--model", "m"], "at least 1"),
