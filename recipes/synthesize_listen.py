@@ -129,19 +129,30 @@ def load_corpora(specifications: list[str], missing_audio: str) -> list["Dataset
     """Load corpora given as `NAME[:SPLIT][=FOLDER]`.
 
     Raises:
-        ValueError: an unknown corpus, or one without any seed.
+        ValueError: an unknown corpus, one without any seed, or two that give different seeds the same id.
     """
     from recipes.corpora import load_corpus
 
-    corpora = []
+    corpora: list[Dataset] = []
     for specification in specifications:
         name_and_split, _, folder = specification.partition("=")
         name, _, split = name_and_split.partition(":")
         corpus = load_corpus(name, folder or None, split or None, missing_audio)
         if not len(corpus):
             raise ValueError(f"{specification}: no recording was found, so there are no seeds; --missing_audio keep")
+        for other, earlier in zip(specifications, corpora, strict=False):
+            if earlier[0]["corpus"] == corpus[0]["corpus"] and (shared := _shared_ids(earlier, corpus)):
+                raise ValueError(
+                    f"{other} and {specification} both have the seed {min(shared)!r}, and {len(shared) - 1:,} more: "
+                    "what has the same id is taken for the same seed; give each seed once, with an id of its own"
+                )
         corpora.append(corpus)
     return corpora
+
+
+def _shared_ids(first: "Dataset", second: "Dataset") -> set[str]:
+    known = set(first["id"][:])
+    return known.intersection(second["id"][:])
 
 
 def make_engine(options: SynthesisOptions, sampling: "Sampling") -> "Engine":

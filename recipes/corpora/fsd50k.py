@@ -43,11 +43,11 @@ class FSD50K(CorpusBuilder):
 
     def read_clips(self, annotations: Path, split: str, coverage: Coverage) -> Iterator[Clip]:
         """Rows `fname,labels,mids,split`, the evaluation set's without `split`; labels are joined by commas."""
-        required = ("fname", "labels", "mids") if split == "test" else ("fname", "labels", "mids", "split")
-        for where, row in read_csv(annotations, required):
-            if (part := row.get("split", "test")) not in ("train", "val", "test"):
-                raise AnnotationError(f"{where}: the split is {part!r}; it must be 'train' or 'val'")
-            if part != {"validation": "val"}.get(split, split):
+        evaluation = split == "test"
+        for where, row in read_csv(annotations, ("fname", "labels", "mids", *(() if evaluation else ("split",)))):
+            if not evaluation and row["split"] not in ("train", "val"):
+                raise AnnotationError(f"{where}: the split is {row['split']!r}; it must be 'train' or 'val'")
+            if not evaluation and row["split"] != {"validation": "val"}.get(split, split):
                 continue
             labels, mids = row["labels"].split(","), row["mids"].split(",")
             if len(labels) != len(mids):

@@ -51,6 +51,7 @@ def test_every_label_gets_the_ontology_s_name(shared_data):
     [
         ('1,"Dog,Animal","/m/0bt9lr",train', "2 labels but 1 mids"),
         ('1,"Dog","/m/0bt9lr",dev', "the split is 'dev'"),
+        ('1,"Dog","/m/0bt9lr",test', "the split is 'test'"),
         ('../1,"Dog","/m/0bt9lr",train', "the file name '../1' leaves"),
         ('1,"","",train', "the label is empty"),
     ],

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -210,6 +211,18 @@ def test_a_corpus_without_recordings_is_named(tmp_path, base, corpus_folder):
         synthesize(*base, "--output_dir", tmp_path / "run")
     synthesize(*base, "--output_dir", tmp_path / "run", "--missing_audio", "keep", "--generator", "rule")
     assert len(load_responses(tmp_path / "run")) == 12
+
+
+@needs_miniature
+def test_the_same_id_in_two_folders_is_refused(tmp_path, base, corpus_folder):
+    other = tmp_path / "other"
+    shutil.copytree(corpus_folder, other)
+    corpora = [f"folder={corpus_folder}", f"folder={other}"]
+    with pytest.raises(SystemExit, match=r"other both have the seed 'folder/train/0\.wav', and 5 more"):
+        synthesize(*base, "--corpora", *corpora, "--output_dir", tmp_path / "run", "--generator", "rule")
+    (other / "metadata.csv").write_text("file,caption,id\n0.wav,A siren.,another\n", encoding="utf-8")
+    synthesize(*base, "--corpora", *corpora, "--output_dir", tmp_path / "run", "--generator", "rule")
+    assert len(load_responses(tmp_path / "run")) == 14
 
 
 @needs_miniature
