@@ -1,7 +1,7 @@
 """Sections 4.2 and 5 of the paper: benchmarks -> answers -> scores, for LISTEN and whatever it is compared with.
 
-    # The miniature: a checkpoint of your own on the sound world, with its bounds, on any CPU.
-    python recipes/evaluate_listen.py --systems "LISTEN=listen:runs/model" text silence always-yes
+    # The miniature: what train_listen.py makes without options, on the sound world, with its bounds, on any CPU.
+    python recipes/evaluate_listen.py --systems "LISTEN=listen:runs/training" text silence always-yes
 
     # Two rows of the paper's Table 3 on its three benchmarks.
     python recipes/evaluate_listen.py --output_dir runs/table3 \\
@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipes.benchmarks import BENCHMARKS
 from recipes.benchmarks.specification import load_specified
-from recipes.command_line import option, parse_options, write_options
+from recipes.command_line import errors_as_messages, option, parse_options, write_options
 from recipes.systems import KINDS, load_systems
 
 if TYPE_CHECKING:
@@ -104,13 +104,14 @@ def main(argv: list[str] | None = None) -> None:
         except ValueError as error:
             raise SystemExit(str(error)) from error
     output = Path(options.output_dir)
-    write_options(output / "evaluation.yaml", options)
-    for system in systems:
-        try:
-            for questions in benchmarks:
-                _evaluate(system, questions, output, shard, options)
-        finally:
-            system.close()
+    with errors_as_messages():
+        write_options(output / "evaluation.yaml", options)
+        for system in systems:
+            try:
+                for questions in benchmarks:
+                    _evaluate(system, questions, output, shard, options)
+            finally:
+                system.close()
 
 
 def _evaluate(
