@@ -12,11 +12,17 @@ from tqdm import tqdm
 
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor
 
-folder, recordings, question, table = sys.argv[1:5]
+if len(sys.argv) != 5:
+    sys.exit(__doc__)
+folder, recordings, question, table = sys.argv[1:]
 device = "cuda" if torch.cuda.is_available() else "cpu"
 model = ListenForConditionalGeneration.from_pretrained(folder).to(device)
 processor = ListenProcessor.from_pretrained(folder)
-files = sorted(path for path in Path(recordings).rglob("*") if path.suffix in {".wav", ".flac", ".ogg", ".mp3"})
+files = sorted(
+    path for path in Path(recordings).rglob("*") if path.suffix.lower() in {".wav", ".flac", ".ogg", ".mp3"}
+)
+if not files:
+    sys.exit(f"{recordings} holds no recording in .wav, .flac, .ogg or .mp3")
 
 with open(table, "w", newline="", encoding="utf-8") as file:
     writer = csv.writer(file)

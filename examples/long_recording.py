@@ -10,7 +10,9 @@ import sys
 
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor, presence_probabilities
 
-folder, audio, sound = sys.argv[1:4]
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
+folder, audio, sound = sys.argv[1:]
 model = ListenForConditionalGeneration.from_pretrained(folder, device_map="auto")
 processor = ListenProcessor.from_pretrained(folder)
 

@@ -7,7 +7,9 @@ import sys
 
 from transformers import pipeline
 
-folder, audio, labels = sys.argv[1:4]
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
+folder, audio, labels = sys.argv[1:]
 presence = pipeline("sound-presence", model=folder, trust_remote_code=True)
 
 for row in presence(audio, candidate_labels=labels):

@@ -9,7 +9,9 @@ from transformers import TextStreamer
 
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor
 
-folder, audio, question = sys.argv[1:4]
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
+folder, audio, question = sys.argv[1:]
 model = ListenForConditionalGeneration.from_pretrained(folder, device_map="auto")
 processor = ListenProcessor.from_pretrained(folder)
 

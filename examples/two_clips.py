@@ -7,7 +7,9 @@ import sys
 
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor
 
-folder, first, second, question = sys.argv[1:5]
+if len(sys.argv) != 5:
+    sys.exit(__doc__)
+folder, first, second, question = sys.argv[1:]
 model = ListenForConditionalGeneration.from_pretrained(folder, device_map="auto")
 processor = ListenProcessor.from_pretrained(folder)
 

@@ -1,7 +1,8 @@
 """LTU-AS, by the code in its own repository, which brings forks of Transformers and PEFT.
 
 export LTU_AS_PYTHON=$HOME/ltu_as/bin/python LTU_AS_REPOSITORY=$HOME/ltu/src/ltu_as
-python recipes/evaluate_listen.py --systems LTU-AS=function:examples/systems/ltu_as.py:answer
+python recipes/evaluate_listen.py --systems LTU-AS=function:examples/systems/ltu_as.py:answer \\
+    --benchmarks audio_hallucination/random=data/hallucination
 """
 
 from other_environment import OtherEnvironment, serve

@@ -1,7 +1,8 @@
 """Qwen-Audio-Chat, by the code in its own repository on the Hub, which wants Transformers 4.32.
 
 export QWEN_AUDIO_PYTHON=$HOME/qwen_audio/bin/python
-python recipes/evaluate_listen.py --systems Qwen-Audio-Chat=function:examples/systems/qwen_audio_chat.py:answer
+python recipes/evaluate_listen.py --systems Qwen-Audio-Chat=function:examples/systems/qwen_audio_chat.py:answer \\
+    --benchmarks audio_hallucination/random=data/hallucination
 """
 
 from other_environment import OtherEnvironment, serve

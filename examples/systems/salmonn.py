@@ -2,7 +2,8 @@
 
 export SALMONN_PYTHON=$HOME/salmonn/bin/python SALMONN_REPOSITORY=$HOME/SALMONN
 export SALMONN_CONFIG=configs/decode_config.yaml
-python recipes/evaluate_listen.py --systems SALMONN-13B=function:examples/systems/salmonn.py:answer
+python recipes/evaluate_listen.py --systems SALMONN-13B=function:examples/systems/salmonn.py:answer \\
+    --benchmarks audio_hallucination/random=data/hallucination
 """
 
 import os
