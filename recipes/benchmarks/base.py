@@ -205,20 +205,38 @@ class BenchmarkBuilder(datasets.ArrowBasedBuilder):
         self.download_and_prepare()
         if not self.info.splits["test"].num_examples:
             raise AnnotationError(f"{self.BENCHMARK}: the files of subset {self.subset} hold no question")
-        questions = self.as_dataset(split="test")
-        paths = [audio["path"] for audio in questions["audio"][:]]
-        missing = {path for path in dict.fromkeys(paths) if not os.path.isfile(path)}
-        if not missing:
-            return questions
-        present = [index for index, path in enumerate(paths) if path not in missing]
-        message = (
-            f"{self.BENCHMARK}, {self.subset}: no recording for {len(missing):,} of {len(set(paths)):,} clips "
-            f"({len(paths) - len(present):,} of {len(paths):,} questions), the first: {min(missing)}"
+        return apply_missing_audio(
+            self.as_dataset(split="test"), self.missing_audio, f"{self.BENCHMARK}, {self.subset}"
         )
-        if self.missing_audio == "error":
-            raise FileNotFoundError(f'{message}; put them there, or use missing_audio="keep" or "skip"')
-        logger.warning("%s (missing_audio is %r)", message, self.missing_audio)
-        return questions if self.missing_audio == "keep" else questions.select(present)
+
+
+def apply_missing_audio(questions: datasets.Dataset, missing_audio: str, name: str) -> datasets.Dataset:
+    """Keep, skip or refuse questions whose recording is not there; what is missing is reported.
+
+    Args:
+        questions: records of `recipes.records.QUESTION_FEATURES`; recordings inside them are there.
+        missing_audio: one of `MISSING_AUDIO`.
+        name: what the questions are called.
+
+    Raises:
+        ValueError: an unknown value of `missing_audio`.
+        FileNotFoundError: a recording is missing and `missing_audio` is "error".
+    """
+    if missing_audio not in MISSING_AUDIO:
+        raise ValueError(f"missing_audio={missing_audio!r} is not one of {', '.join(MISSING_AUDIO)}")
+    paths = [None if audio["bytes"] else audio["path"] for audio in questions["audio"][:]]
+    missing = {path for path in dict.fromkeys(paths) if path is not None and not os.path.isfile(path)}
+    if not missing:
+        return questions
+    present = [index for index, path in enumerate(paths) if path not in missing]
+    message = (
+        f"{name}: no recording for {len(missing):,} of {len(set(paths)):,} clips "
+        f"({len(paths) - len(present):,} of {len(paths):,} questions), the first: {min(missing)}"
+    )
+    if missing_audio == "error":
+        raise FileNotFoundError(f'{message}; put them there, or use missing_audio="keep" or "skip"')
+    logger.warning("%s (missing_audio is %r)", message, missing_audio)
+    return questions if missing_audio == "keep" else questions.select(present)
 
 
 def _folders_below(root: Path) -> Iterator[Path]:

@@ -1,33 +1,37 @@
 """Questions from a file of the user's: CSV, JSON Lines or Parquet."""
 
-import csv
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipes.annotations import AnnotationError
+from recipes.annotations import AnnotationError, read_csv, read_json_lines
+from recipes.benchmarks.base import apply_missing_audio
+from recipes.benchmarks.hub import read_parquet
 
 if TYPE_CHECKING:
     import datasets
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
+ANSWER_TYPES = ("yes_no", "choice", "word")
 _NEEDED = ("audio", "question", "answer")
 
 
-def read_questions(path: str | Path) -> "datasets.Dataset":
+def read_questions(path: str | Path, missing_audio: str = "keep") -> "datasets.Dataset":
     """Read question records.
 
     Args:
         path: a file with the columns `audio` (path, relative to the file's folder; in JSON Lines and Parquet also
             `{"path", "bytes"}`), `question` and `answer`. As you like: `id` (default: the row's number), `benchmark`
-            (default: the file's name), `subset`, `seed` (what the text bound reads), `answer_type` and `options` (see
-            `recipes.benchmarks.answers.parse_answer`), and others, which are kept.
+            (default: the file's name), `subset`, `seed` (what the text bound reads), `answer_type` and `options` (a
+            list; see `recipes.benchmarks.answers.parse_answer`), and others, which are kept.
+        missing_audio: see `recipes.benchmarks.load_benchmark`.
 
     Returns:
         Records of `recipes.records.QUESTION_FEATURES` and the other columns.
 
     Raises:
-        AnnotationError: the file is not there, lacks a column, or an answer to a yes/no question is neither.
+        AnnotationError: the file is not there, lacks a column, or an answer is none that its question can have.
+        FileNotFoundError: a recording is missing and `missing_audio` is "error".
     """
     import datasets
 
@@ -36,7 +40,7 @@ def read_questions(path: str | Path) -> "datasets.Dataset":
     path = Path(path).expanduser().absolute()
     if not path.is_file() or path.suffix not in SUFFIXES:
         raise AnnotationError(f"{path} is no file of questions: it should be {', '.join(SUFFIXES)} with {_NEEDED}")
-    rows = [_checked(row, number, path) for number, row in enumerate(_rows(path), 1)]
+    rows = [_checked(row, number, where, path) for number, (where, row) in enumerate(_rows(path), 1)]
     if not rows:
         raise AnnotationError(f"{path} holds no question")
     if len({row["id"] for row in rows}) < len(rows):
@@ -47,26 +51,21 @@ def read_questions(path: str | Path) -> "datasets.Dataset":
     own = {name: feature for name, feature in questions.features.items() if name not in stored}
     questions = questions.select_columns([*stored, *own]).cast(datasets.Features({**stored, **own}))
     # `datasets` encodes rows with an audio column only where torchcodec is installed; casting does without.
-    return questions.cast_column("audio", QUESTION_FEATURES["audio"])
+    questions = questions.cast_column("audio", QUESTION_FEATURES["audio"])
+    return apply_missing_audio(questions, missing_audio, path.name)
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        if path.suffix == ".parquet":
-            from pyarrow import parquet
-
-            return parquet.read_table(path).to_pylist()
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix == ".csv":
-                return list(csv.DictReader(file))
-            return [json.loads(line) for line in file if line.strip()]
-    except ValueError as error:  # pyarrow's and json's errors are of this kind
-        raise AnnotationError(f"{path} cannot be read: {error}") from error
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where each row stands, and the row."""
+    if path.suffix == ".csv":
+        return read_csv(path, _NEEDED)
+    if path.suffix == ".jsonl":
+        return read_json_lines(path)
+    return ((f"{path}, row {number}", row) for number, row in enumerate(read_parquet(path, _NEEDED)))
 
 
-def _checked(row: Any, number: int, path: Path) -> dict[str, Any]:
-    where = f"{path}, question {number}"
-    if not isinstance(row, dict) or any(not row.get(name) for name in _NEEDED):
+def _checked(row: dict[str, Any], number: int, where: str, path: Path) -> dict[str, Any]:
+    if any(not row.get(name) for name in _NEEDED):
         raise AnnotationError(f"{where}: {', '.join(_NEEDED)} are needed, each not empty: {row!r:.200}")
     audio = row["audio"]
     audio = {"path": audio} if isinstance(audio, str) else audio
@@ -79,6 +78,12 @@ def _checked(row: Any, number: int, path: Path) -> dict[str, Any]:
         answer = answer.lower()
         if answer not in ("yes", "no"):
             raise AnnotationError(f"{where}: the answer is {row['answer']!r}; give yes or no, or an `answer_type`")
+    elif answer_type not in ANSWER_TYPES:
+        raise AnnotationError(f"{where}: the answer_type is {answer_type!r}; it must be {', '.join(ANSWER_TYPES)}")
+    elif answer_type == "choice":
+        options = row.get("options")
+        if not isinstance(options, list) or answer not in options:
+            raise AnnotationError(f"{where}: the answer {answer!r} must be one of `options`, a list, not {options!r}")
     return {
         **row,
         "id": str(row.get("id") or number),

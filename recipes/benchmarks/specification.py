@@ -30,7 +30,7 @@ def load_specified(specification: str, missing_audio: str = "keep", limit: int |
     name, _, folder = specification.partition("=")
     name, _, subset = name.partition("/")
     if "=" not in specification and Path(specification).suffix in SUFFIXES:
-        questions = read_questions(specification)
+        questions = read_questions(specification, missing_audio)
     elif name == "presence":
         from recipes.corpora import load_corpus
 

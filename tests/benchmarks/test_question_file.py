@@ -46,12 +46,19 @@ def test_recordings_may_lie_in_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{**ROWS[0], "question": ""}], r"question 1: audio, question, answer are needed"),
-        ([{"audio": "a.wav", "question": "?"}], "question 1: audio, question, answer are needed"),
-        ([{**ROWS[0], "answer": "perhaps"}], "the answer is 'perhaps'; give yes or no"),
+        ([ROWS[0], {**ROWS[0], "question": ""}], r"mine\.jsonl, line 2: audio, question, answer are needed"),
+        ([{"audio": "a.wav", "question": "?"}], "line 1: audio, question, answer are needed"),
+        ([{**ROWS[0], "answer": "perhaps"}], "line 1: the answer is 'perhaps'; give yes or no"),
+        ([{**ROWS[0], "answer_type": "essay"}], "line 1: the answer_type is 'essay'; it must be yes_no, choice, word"),
+        (
+            [{**ROWS[0], "answer_type": "choice"}],
+            "line 1: the answer 'Yes' must be one of `options`",
+        ),
+        ([{**ROWS[0], "answer_type": "choice", "options": "Yes; No"}], "must be one of `options`, a list"),
+        ([{**ROWS[0], "answer_type": "choice", "options": ["A", "B"]}], "must be one of `options`, a list"),
         ([{**ROWS[0], "audio": 3}], "a path is needed"),
         ([{**row, "id": "x"} for row in ROWS], "an id is there twice"),
-        ([], "holds no question"),
+        ([], r"mine\.jsonl is empty"),
     ],
 )
 def test_files_that_cannot_be_used_are_refused(tmp_path: Path, rows: list[dict], message: str) -> None:
@@ -63,5 +70,37 @@ def test_what_is_no_file_of_questions_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"nothing\.jsonl is no file of questions"):
         read_questions(tmp_path / "nothing.jsonl")
     (tmp_path / "half.jsonl").write_text('{"audio": "a.wav", ')
-    with pytest.raises(ValueError, match=r"half\.jsonl cannot be read"):
+    with pytest.raises(ValueError, match=r"half\.jsonl, line 1: not valid JSON"):
         read_questions(tmp_path / "half.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("audio,question\na.wav,Rain?\n", "line 1: no column 'answer'"),
+        ("audio,question,answer\na.wav,Rain, or wind?,yes\n", "line 2: 4 cells where 3 are due"),
+        ("audio,question,answer\na.wav,,yes\n", "line 2: audio, question, answer are needed"),
+        ("audio,question,answer\n", "holds no question"),
+    ],
+)
+def test_malformed_csv_files_name_the_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "mine.csv").write_text(text)
+    with pytest.raises(ValueError, match=rf"mine\.csv.*{message}"):
+        read_questions(tmp_path / "mine.csv")
+
+
+def test_missing_recordings_are_kept_skipped_or_an_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write(tmp_path / "mine.csv", ROWS)
+    (tmp_path / "a.wav").touch()
+    assert len(read_questions(path)) == 2
+    assert "mine.csv: no recording for 1 of 2 clips (1 of 2 questions)" in caplog.text
+    assert read_questions(path, "skip")["question"][:] == ["Is there a dog?"]
+    with pytest.raises(FileNotFoundError, match=r"sub/b\.wav"):
+        read_questions(path, "error")
+    with pytest.raises(ValueError, match="'perhaps' is not one of keep, skip, error"):
+        read_questions(path, "perhaps")
+
+
+def test_choices_have_a_list_of_options(tmp_path: Path) -> None:
+    row = {**ROWS[0], "answer_type": "choice", "options": ["Dog", "Cat"], "answer": "Cat"}
+    assert read_questions(write(tmp_path / "mine.jsonl", [row]))[0]["options"] == ["Dog", "Cat"]
