@@ -1,10 +1,13 @@
 """A file of answers as a system: what the benchmarks' official inference scripts write."""
 
 import csv
+import glob
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recipes.annotations import read_text
 from recipes.systems.base import Answer, Clip, Settings, System
 
 if TYPE_CHECKING:
@@ -26,14 +29,14 @@ class AnswersCSV(System):
     hears = False
 
     def __init__(self, name: str, path: str, settings: Settings) -> None:
-        self.name, self.path = name, path
+        self.name, self.path = name, str(Path(path).expanduser().absolute())
         self._files: dict[Path, dict[str, tuple[str, str, str]]] = {}
 
     def identity(self) -> dict[str, Any]:
-        """The file."""
-        path = Path(self.path).expanduser()
-        state = f"{path.stat().st_size}@{path.stat().st_mtime_ns}" if path.is_file() else ""
-        return {"answers": str(path.absolute()), "state": state}
+        """The file, or all files that could be meant."""
+        paths = sorted(glob.glob(re.sub(r"\{(?:benchmark|subset)\}", "*", glob.escape(self.path))))
+        states = [Path(path).stat() for path in paths]
+        return {"answers": self.path, "state": ", ".join(f"{each.st_size}@{each.st_mtime_ns}" for each in states)}
 
     def check(self, questions: "datasets.Dataset") -> None:
         """Look whether the file is there."""
@@ -64,8 +67,10 @@ class AnswersCSV(System):
         return Answer(response)
 
     def _rows_for(self, question: dict[str, Any]) -> tuple[Path, dict[str, tuple[str, str, str]]]:
-        names = {key: str(question[key]) for key in ("benchmark", "subset")}
-        path = Path(self.path.format(**names)).expanduser()
+        path = self.path
+        for name in ("benchmark", "subset"):
+            path = path.replace(f"{{{name}}}", str(question[name]))
+        path = Path(path)
         if path not in self._files:
             self._files[path] = _read(path)
         return path, self._files[path]
@@ -76,17 +81,14 @@ def _read(path: Path) -> dict[str, tuple[str, str, str]]:
     if not path.is_file():
         raise ValueError(f"there is no file of answers {path}")
     rows: dict[str, tuple[str, str, str]] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
-        next(reader, None)  # the header, as the official scripts do
-        for row in reader:
-            if not row:
-                continue
-            if len(row) < 4:
-                raise ValueError(
-                    f"{path}, line {reader.line_num}: {row!r} has no entry_id, audio_index, label, response"
-                )
-            if row[0] in rows:
-                raise ValueError(f"{path}, line {reader.line_num}: entry_id {row[0]!r} is there twice")
-            rows[row[0]] = (row[1], row[2], row[3])
+    reader = csv.reader(read_text(path))
+    next(reader, None)  # the header, as the official scripts do
+    for row in reader:
+        if not row:
+            continue
+        if len(row) < 4:
+            raise ValueError(f"{path}, line {reader.line_num}: {row!r} has no entry_id, audio_index, label, response")
+        if row[0] in rows:
+            raise ValueError(f"{path}, line {reader.line_num}: entry_id {row[0]!r} is there twice")
+        rows[row[0]] = (row[1], row[2], row[3])
     return rows

@@ -59,6 +59,28 @@ def test_files_that_cannot_be_used_are_refused(tmp_path: Path, text: str, messag
         answers_of(path)
 
 
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("e,a,l,r\n1,Yabc,Yes,Natürlich\n", encoding="latin-1")
+    with pytest.raises(ValueError, match=r"a\.csv, line 2: byte 0xfc is not UTF-8"):
+        answers_of(path)
+
+
+@pytest.mark.parametrize("name", ["{benchmark}-{subset}.csv", "b-s.csv"])
+def test_a_file_that_changed_is_another_system(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "b-s.csv"
+    path.write_text("e,a,l,r\n1,Yabc,Yes,Yes\n")
+    before = AnswersCSV("x", str(tmp_path / name), Settings()).identity()
+    assert AnswersCSV("x", str(tmp_path / name), Settings()).identity() == before
+    path.write_text("e,a,l,r\n1,Yabc,Yes,No way\n")
+    assert AnswersCSV("x", str(tmp_path / name), Settings()).identity() != before
+
+
+def test_other_braces_are_part_of_the_name(tmp_path: Path) -> None:
+    (tmp_path / "{run}-b.csv").write_text("e,a,l,r\n1,Yabc,Yes,Yes\n2,Yabc,No,No\n")
+    assert answers_of(tmp_path / "{run}-{benchmark}.csv")[0].response == "Yes"
+
+
 def test_a_missing_file_is_found_out_at_once(tmp_path: Path) -> None:
     import datasets
 
