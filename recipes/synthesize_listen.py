@@ -8,11 +8,12 @@ folder, from which training takes the mixture that it wants.
     python recipes/synthesize_listen.py
 
     # The paper's own data, written by the backbone itself. Name the corpora that you have.
-    python recipes/synthesize_listen.py --text_model meta-llama/Llama-3.1-8B-Instruct --output_dir runs/self \\
-        --corpora clotho:paper=data/clotho esc50:paper=data/ESC-50 audiocaps:paper=data/audiocaps
+    python recipes/synthesize_listen.py --text_model meta-llama/Llama-3.1-8B-Instruct \\
+        --corpora clotho:paper=data/clotho esc50:paper=data/ESC-50 audiocaps:paper=data/audiocaps \\
+        --output_dir runs/paper/responses
 
-    # The same pool by another LLM, or by rules (Table 3): one option differs. A URL is any OpenAI-compatible server,
-    # its key is read from the environment variable OPENAI_API_KEY.
+    # The same pool by another LLM, or by rules (Table 3): this option and the folder differ. A URL is any
+    # OpenAI-compatible server, its key is read from the environment variable OPENAI_API_KEY.
     ... --generator 'https://generativelanguage.googleapis.com/v1beta/openai#gemini-1.5-pro'
     ... --generator http://localhost:8000/v1
     ... --generator rule
