@@ -231,7 +231,7 @@ def _report(row: dict[str, Any]) -> None:
         name: row[name] for name in ("accuracy", "f1_yes", "f1_no", "yes_rate", "auroc") if row[name] is not None
     }
     logger.info(
-        "%s on %s/%s: %d questions, %s, %.1f %% unparsed (%.1f %% unanswered)",
+        "%s on %s/%s: %d questions, %s, %.1f %% unparsed (%.1f %% unanswered%s)",
         row["system"],
         row["benchmark"],
         row["subset"],
@@ -239,6 +239,8 @@ def _report(row: dict[str, Any]) -> None:
         ", ".join(f"{name} {value:.3f}" for name, value in scores.items()),
         100 * row["unparsed"],
         100 * row["unanswered"],
+        # Answers that are there stay, also when a recording that was missing has come.
+        "; --resume false asks again" if row["unanswered"] else "",
     )
 
 

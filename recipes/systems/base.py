@@ -122,6 +122,23 @@ def is_yes_no(question: dict[str, Any]) -> bool:
 
 
 @cache
+def check_model(model: str) -> None:
+    """Look whether Transformers finds a model, without loading its weights.
+
+    Raises:
+        ValueError: it does not.
+    """
+    from transformers import AutoConfig
+
+    import modeling_listen  # noqa: F401  (registers the architecture)
+
+    try:
+        AutoConfig.from_pretrained(model)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{model!r} is no model that Transformers can load: {error}") from error
+
+
+@cache
 def fingerprint(model: str) -> str:
     """What tells a model from another one: its name on the Hub; of a folder, its name and what its files hold."""
     folder = Path(model).expanduser()

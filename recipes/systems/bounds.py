@@ -1,11 +1,14 @@
 """Bounds: what systems score that do not listen, or not to the recording in question."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recipes.systems.base import Answer, Clip, System, is_yes_no
+
+if TYPE_CHECKING:
+    import datasets
 
 SHUFFLE_SEED = 0
 
@@ -40,6 +43,10 @@ class _InPlaceOf(System):
 
     def __init__(self, name: str, system: System) -> None:
         self.name, self._system = name, system
+
+    def check(self, questions: "datasets.Dataset") -> None:
+        """Look whether the other system can be asked."""
+        self._system.check(questions)
 
     def heard(self, clip: Clip) -> Clip:
         """What the other system gets for a clip."""

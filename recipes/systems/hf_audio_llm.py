@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from recipes.systems.base import SAMPLING_RATE, Answer, Clip, Settings, System, fingerprint, is_yes_no
+from recipes.systems.base import SAMPLING_RATE, Answer, Clip, Settings, System, check_model, fingerprint, is_yes_no
 from recipes.systems.wav import wav_base64
 from recipes.systems.yes_no import answer_token_ids, probability_of_yes
 
 if TYPE_CHECKING:
+    import datasets
     import numpy as np
     from transformers import BatchFeature, PreTrainedModel, ProcessorMixin
 
@@ -37,6 +38,10 @@ class HFAudioLLM(System):
             "max_new_tokens": settings.max_new_tokens,
             "dtype": settings.dtype,
         }
+
+    def check(self, questions: "datasets.Dataset") -> None:
+        """Look whether the model is there."""
+        check_model(self.model_id)
 
     @cached_property
     def _processor(self) -> "ProcessorMixin":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from recipes.systems.base import Answer, Clip, Settings, System, fingerprint, is_yes_no
+from recipes.systems.base import Answer, Clip, Settings, System, check_model, fingerprint, is_yes_no
 
 if TYPE_CHECKING:
     import datasets
@@ -34,6 +34,10 @@ class Listen(System):
             "max_new_tokens": settings.max_new_tokens,
             "dtype": settings.dtype,
         }
+
+    def check(self, questions: "datasets.Dataset") -> None:
+        """Look whether the checkpoint is there."""
+        check_model(self.checkpoint)
 
     @cached_property
     def _decoder(self) -> "SharedClipDecoder":
@@ -97,7 +101,8 @@ class SeedReader(System):
         return SharedClipDecoder(model, processor, self.settings.max_new_tokens)
 
     def check(self, questions: "datasets.Dataset") -> None:
-        """Look whether every question has a seed."""
+        """Look whether the model is there, and whether every question has a seed."""
+        check_model(self.text_model)
         if "seed" not in questions.column_names or not all(questions["seed"]):
             benchmark = "/".join(questions[0][key] for key in ("benchmark", "subset"))
             raise ValueError(

@@ -124,6 +124,7 @@ def test_scoring_by_logits_answers_yes_or_no_only(recordings: Path, tmp_path: Pa
 def test_a_recording_that_cannot_be_read_is_counted_not_guessed(
     recordings: Path, tmp_path: Path, hook: str, listen: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", logger="recipes.evaluate_listen")
     (recordings / "b.wav").write_bytes(b"RIFF, and no more")
     (recordings / "d.wav").unlink()
     rows = run(recordings, tmp_path / "out", f"H={hook}", f"L=listen:{listen}", "always-no", batch_size=2)
@@ -132,6 +133,7 @@ def test_a_recording_that_cannot_be_read_is_counted_not_guessed(
         assert row["n"] == NUM_QUESTIONS
     assert rows[2]["unanswered"] == 0  # does not listen
     assert "2 recordings cannot be read" in caplog.text
+    assert "22.2 % unanswered; --resume false asks again)" in caplog.text
     unanswered = [each for each in answers_in(tmp_path / "out", "H") if each["response"] is None]
     assert {Path(each["audio"]["path"]).name for each in unanswered} == {"b.wav", "d.wav"}
     assert all(each["parsed"] is None and each["p_yes"] is None and each["error"] for each in unanswered)
@@ -227,6 +229,15 @@ def test_questions_of_one_s_own(recordings: Path, tmp_path: Path, hook: str) -> 
 def test_what_cannot_be_understood_is_refused_at_once(arguments: list[str], message: str, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=message):
         main([*arguments, "--output_dir", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("system", ["listen:no/model", "text:no/model", "hf:no/model", "silence:listen:no/model"])
+def test_a_model_that_is_not_there_is_found_out_before_anybody_is_asked(
+    system: str, recordings: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit, match="'no/model' is no model that Transformers can load"):
+        run(recordings, tmp_path / "out", "always-yes", system)
     assert not (tmp_path / "out").exists()
 
 
