@@ -62,7 +62,10 @@ class AudioSet(CorpusBuilder):
         """The display name of each label id (mid)."""
         path = self._names_file()
         if path.suffix == ".json":
-            return {entry["id"]: entry["name"] for entry in read_json(path)}
+            try:
+                return {entry["id"]: entry["name"] for entry in read_json(path)}
+            except (TypeError, KeyError) as error:
+                raise AnnotationError(f"{path}: no list of entries with `id` and `name`; fetch it again") from error
         return {row["mid"]: row["display_name"].strip() for _, row in read_csv(path, ("mid", "display_name"))}
 
     def read_clips(self, annotations: Path, split: str, coverage: Coverage) -> Iterator[Clip]:

@@ -54,6 +54,14 @@ def test_the_ontology_names_labels_too(folder, shared_data):
     assert load_corpus("audioset", folder, missing_audio="keep")[0]["tags"][1] == "Male speech, man speaking"
 
 
+@pytest.mark.parametrize("content", ["{}", '{"id": "/m/09x0r"}', '[{"id": "/m/09x0r"}]', "[1]"])
+def test_what_is_no_ontology_is_named(folder, write, content):
+    (folder / "class_labels_indices.csv").unlink()
+    write(folder / "ontology.json", content)
+    with pytest.raises(AnnotationError, match=r"ontology\.json|among the class names"):
+        load_corpus("audioset", folder, missing_audio="keep")
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -1,13 +1,16 @@
 """What all corpora share: missing audio, the cache, errors that say what to do."""
 
 import os
+import re
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
 from recipes.annotations import AnnotationError
 from recipes.corpora import CORPORA, load_corpus, prepare_corpus
+from recipes.corpora.table2 import PAPER
 from recipes.records import SEED_FEATURES
 
 
@@ -115,6 +118,16 @@ def test_license_citation_and_homepage(shared_data):
         assert part in seeds.info.citation
         assert seeds.info.license
         assert seeds.info.homepage.startswith("https://")
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_every_corpus_of_the_paper_says_whose_it_is(name):
+    module, builder = CORPORA[name].split(":")
+    corpus = getattr(import_module(module), builder)
+    assert name == corpus.CORPUS
+    assert corpus.LICENSE and corpus.DESCRIPTION
+    assert corpus.HOMEPAGE.startswith("https://")
+    assert re.match(r"@\w+\{\w+,\n.*year = \{\d{4}\}\n\}$", corpus.CITATION, re.DOTALL)
 
 
 @pytest.mark.parametrize("name", [name for name in CORPORA if name != "sound_world"])
