@@ -1,6 +1,7 @@
 """Publish a trained model: adapter, code, processor and card. Needs `hf auth login` and your consent.
 
-python examples/push_to_hub.py runs/demo/model your-name/listen-demo --results runs/demo/results.json
+python examples/push_to_hub.py runs/demo/model your-name/listen-demo --results runs/demo/results.json \\
+    --system "LISTEN positive+negative"
 
 Others then load it with AutoModel.from_pretrained("your-name/listen-demo", trust_remote_code=True). Backbones of the
 Hub are named; those in a folder of yours are published too.
@@ -20,13 +21,14 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("folder", type=Path, help="of a trained model")
 parser.add_argument("repository", help="your-name/its-name")
 parser.add_argument("--results", help="results.json of an evaluation of it, for its card")
+parser.add_argument("--system", help="its name in the results, where there are several")
 parser.add_argument("--private", action="store_true")
 arguments = parser.parse_args()
 
 model = ListenForConditionalGeneration.from_pretrained(arguments.folder)
 names = (model.config.audio_model_id, model.config.text_model_id)
 include_backbones = any(name is None or Path(name).is_dir() for name in names)
-card = write_model_card(arguments.folder, arguments.results, repository=arguments.repository)
+card = write_model_card(arguments.folder, arguments.results, arguments.system, arguments.repository)
 
 with tempfile.TemporaryDirectory() as folder:
     model.save_pretrained(folder, include_backbones=include_backbones)

@@ -110,7 +110,8 @@ def _named(repository: str) -> Iterator[None]:
     except OSError as error:
         gated = isinstance(error.__cause__, GatedRepoError)
         remedy = "\nAccept its license on its page, then `hf auth login`, or pass token=..." if gated else ""
-        raise OSError(f"cannot read {repository!r}: {error}{remedy}") from error
+        where = "" if os.path.isdir(repository) else ", which is no folder here"
+        raise OSError(f"cannot read {repository!r}{where}: {error}{remedy}") from error
 
 
 def backbone_configs(

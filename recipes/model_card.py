@@ -1,6 +1,7 @@
 """The card of a trained model: `model_card.md` filled from what the run left behind.
 
-    python recipes/model_card.py --model runs/demo/model --results runs/demo/results.json
+    python recipes/model_card.py --model runs/demo/model --results runs/demo/results.json \\
+        --system "LISTEN positive+negative"
 
 writes README.md into the model's folder, which is what the Hub shows. Everything in it comes from the checkpoint's
 configuration, the run's options, its training data and the results of an evaluation; what a run cannot know (carbon)
@@ -27,7 +28,7 @@ class CardOptions:
 
     model: str = option("runs/demo/model", "folder of a trained model, as train_listen.py writes it")
     results: str | None = option(None, "results.json of an evaluation of this model, to be shown in the card")
-    system: str | None = option(None, "name of the model among the results; all rows are shown if left out")
+    system: str | None = option(None, "name of the model among the results, where several systems are in them")
     repository: str | None = option(None, "Hub id that the model will have; its folder's name if left out")
 
 
@@ -39,11 +40,12 @@ def write_model_card(
     Args:
         model: folder of a trained model.
         results: results.json of an evaluation.
-        system: the model's name in it.
+        system: the model's name in it, where several systems are.
         repository: Hub id.
 
     Raises:
         FileNotFoundError: the folder holds no model, or there are no such results.
+        ValueError: the results are not of one system, or not of that one; the message names those that are there.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
@@ -152,7 +154,12 @@ def _results(path: str | Path | None, system: str | None) -> list[dict[str, Any]
     if path is None:
         return []
     rows = json.loads(Path(path).read_text(encoding="utf-8"))
-    return [row for row in rows if system is None or row["system"] == system]
+    names = list(dict.fromkeys(row["system"] for row in rows))
+    if system is None and len(names) == 1:
+        system = names[0]
+    if system not in names:
+        raise ValueError(f"{path} has results of {', '.join(names) or 'no system'}: name the model's by --system")
+    return [row for row in rows if row["system"] == system]
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -48,6 +48,14 @@ def test_card_without_a_run_leaves_gaps_and_no_paths(trained: Path) -> None:
     assert str(trained.parent) not in text
 
 
+@pytest.mark.parametrize("system", [None, "absent"])
+def test_results_of_others_are_not_the_models(trained: Path, tmp_path: Path, system: str | None) -> None:
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps([RESULT, {**RESULT, "system": "always-yes"}]), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"LISTEN, always-yes: name the model's by --system"):
+        write_model_card(trained, results, system)
+
+
 def test_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"config\.json"):
         main(["--model", str(tmp_path)])
