@@ -10,6 +10,8 @@ from recipes.report import style
 from recipes.report.scores import NEGATIVE_KINDS, negative_kind, paper_tables
 from recipes.table3.summary import COLUMNS
 
+# The table's columns; `summary.json` has more.
+SHOWN = [column for column in COLUMNS if column not in ("QA AUROC", "Syn-Hyp AUROC")]
 SUMMARY, PAGE, YES_RATES, NEGATIVES = "summary.json", "table3.md", "yes_rates.png", "negatives.png"
 
 
@@ -38,8 +40,8 @@ def tables(summary: dict[str, Any]) -> str:
         parts += ["Backbones, in percent (gates in brackets):", _gates_table(summary["gates"])]
     table3 = {name: row for name, row in rows.items() if row["question"] is None}
     parts += [
-        f"Mean ± standard error over {setting['seeds']} seeds, in percent; {setting['steps']} steps. Against: the "
-        "difference, with p of a permutation test over clips; wins: how many seeds it is better in.",
+        f"Mean ± standard error over {setting['seeds']} seeds, in percent; {setting['steps']} steps. Against another "
+        "row: difference in accuracy, p of a permutation test over clips, seeds with lower accuracy and AUROC.",
         _table3(table3, summary["bounds"]),
     ]
     for question in dict.fromkeys(row["question"] for row in rows.values() if row["question"] is not None):
@@ -49,33 +51,33 @@ def tables(summary: dict[str, Any]) -> str:
 
 
 def _table3(rows: dict[str, Any], bounds: dict[str, Any]) -> str:
-    columns = [column for column in COLUMNS if any(column in row["columns"] for row in rows.values())]
-    head = ["Row", *columns, "Against positive + negative", "Paper: Acc", "Paper: F1 (N)", "Paper: Yes"]
+    columns = [column for column in SHOWN if any(column in row["columns"] for row in rows.values())]
+    head = ["Row", *columns, "Training loss", "Against Positive + Negative", "Paper: Acc, F1 (N), Yes"]
     names = paper_tables()["table3"]["columns"]["existence"]
     lines = [_line(head), _line(["---"] * len(head))]
     for row in rows.values():
         paper = paper_tables()["table3"]["rows"].get(row["title"].replace("other LLM", "Gemini"))
         scores = dict(zip(names, paper["existence"], strict=True)) if paper else {}
-        printed = [f"{scores[name]:.1f}" if name in scores else "–" for name in ("accuracy", "f1_no", "yes_rate")]
-        lines.append(_line([row["title"], *_cells(row, columns), _against(row["comparison"]), *printed]))
+        printed = ", ".join(f"{scores[name]:.1f}" for name in ("accuracy", "f1_no", "yes_rate") if name in scores)
+        lines.append(_line([row["title"], *_cells(row, columns), _loss(row), _against(row["comparison"]), printed]))
     for name, bound in bounds.items():
-        lines.append(_line([f"*{name}*", *_cells(bound, columns), "", "", "", ""]))
+        lines.append(_line([f"*{name}*", *_cells(bound, columns), "", "", ""]))
     return "\n".join(lines)
 
 
 def _lever_table(rows: dict[str, Any]) -> str:
-    columns = [column for column in COLUMNS if any(column in row["columns"] for row in rows.values())]
-    head = ["Row", "Steps", "Epochs", *columns[:6], "Against its positive + negative"]
+    columns = [column for column, (task, _) in COLUMNS.items() if task == "existence"]
+    head = ["Row", "Steps", "Epochs", *columns, "Training loss", "Against its Positive + Negative"]
     lines = [_line(head), _line(["---"] * len(head))]
     for row in rows.values():
         epochs = "–" if row["epochs"] is None else f"{row['epochs']:.1f}"
         budget = [str(row["steps"]), epochs]
-        lines.append(_line([row["title"], *budget, *_cells(row, columns[:6]), _against(row["comparison"])]))
+        lines.append(_line([row["title"], *budget, *_cells(row, columns), _loss(row), _against(row["comparison"])]))
     return "\n".join(lines)
 
 
 def _gates_table(gates: dict[str, dict[str, float]]) -> str:
-    names = list(dict.fromkeys(name for measured in gates.values() for name in measured))
+    names = list(dict.fromkeys(name for each in gates.values() for name in each if not name.endswith("_greedy")))
     head = ["", *(f"{name.replace('_', ' ')}{_gate(name)}" for name in names)]
     lines = [_line(head), _line(["---"] * len(head))]
     for backbone, measured in gates.items():
@@ -98,15 +100,18 @@ def _cell(value: dict[str, Any] | None) -> str:
     return f"{100 * value['mean']:.1f}" + ("" if error is None else f" ± {100 * error:.1f}")
 
 
+def _loss(row: dict[str, Any]) -> str:
+    """Mean loss over all steps and seeds, in nats per token."""
+    return "–" if row["train_loss"] is None else f"{row['train_loss']:.2f}"
+
+
 def _against(comparison: dict[str, Any] | None) -> str:
     if comparison is None:
         return ""
-    wins = {name: sum(each > 0 for each in comparison[f"less_{name}"]) for name in ("Acc", "AUROC")}
+    lower = [sum(each > 0 for each in comparison[f"less_{name}"]) for name in ("Acc", "AUROC")]
     seeds = len(comparison["less_Acc"])
-    return (
-        f"Acc {-100 * comparison['difference']:+.1f} (p = {comparison['p']:.2g}); wins: Acc {wins['Acc']}/{seeds}, "
-        f"AUROC {wins['AUROC']}/{seeds}"
-    )
+    difference = f"{-100 * comparison['difference']:+.1f} (p = {comparison['p']:.1g})"
+    return f"{difference}; lower in {lower[0]}/{seeds} and {lower[1]}/{seeds}"
 
 
 def _line(cells: Iterable[str]) -> str:
@@ -124,7 +129,9 @@ def plot_yes_rates(summary: dict[str, Any], path: Path) -> None:
             mark = looks[row["title"]]
             own = (row["columns"][column]["values"] for column in ("Yes", "Acc"))
             x, y = ([100 * value for value in values] for values in own)
-            axes.plot(x, y, mark.marker, color=mark.color, label=_short(row["title"]), alpha=0.85, zorder=3)
+            axes.plot(
+                x, y, mark.marker, color=mark.color, label=_short(row["title"]), alpha=0.85, zorder=3, clip_on=False
+            )
             paper = paper_tables()["table3"]["rows"].get(row["title"].replace("other LLM", "Gemini"))
             if paper:
                 scores = dict(zip(names, paper["existence"], strict=True))
@@ -152,7 +159,8 @@ def plot_negatives(summary: dict[str, Any], path: Path) -> bool:
                 values = [100 * value for value in row["subsets"][subset]["f1_no"]]
                 y = [height + 0.22 * (place - (len(kinds) - 1) / 2)] * len(values)
                 color = style.SHADES[place]
-                axes.plot(values, y, marks[kind].marker, color=color, markersize=6, label=kind if not height else None)
+                label = kind if not height else None
+                axes.plot(values, y, marks[kind].marker, color=color, markersize=6, label=label, clip_on=False)
         axes.set_yticks(range(len(rows)), [_short(row["title"]) for row in rows])
         axes.set(xlim=(0, 100), ylim=(len(rows) - 0.5, -0.5), xlabel="F1 of the answer no (%), a mark for each seed")
         axes.grid(axis="y", visible=False)

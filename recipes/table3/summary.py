@@ -62,7 +62,7 @@ def summarize(rows: Sequence[Row], options: Table3Options, output: str | Path) -
             "mixture": row.mixture,
             "pool": row.pool,
             "steps": round(row.steps * options.steps),
-            "epochs": _epochs(output / "models" / runs[row.name][0]),
+            **_training([output / "models" / run for run in runs[row.name]]),
             **_describe(own),
             "comparison": None,
         }
@@ -108,10 +108,11 @@ def _gates(options: Table3Options) -> dict[str, dict[str, float]]:
     return gates
 
 
-def _epochs(model: Path) -> float | None:
-    """How often a training heard each clip."""
-    state = model / "trainer_state.json"
-    return json.loads(state.read_text(encoding="utf-8"))["epoch"] if state.is_file() else None
+def _training(models: Sequence[Path]) -> dict[str, float | None]:
+    """`epochs`: how often each clip was heard; `train_loss`: nats per token, mean over all steps and models."""
+    states = [json.loads((model / "trainer_state.json").read_text(encoding="utf-8")) for model in models]
+    losses = [entry["train_loss"] for state in states for entry in state["log_history"] if "train_loss" in entry]
+    return {"epochs": states[0]["epoch"], "train_loss": mean(losses) if losses else None}
 
 
 def _describe(scores: Sequence[_Scores]) -> dict[str, Any]:
