@@ -24,12 +24,14 @@ class Section:
         table: the main one.
         by_subset: where the main one takes subsets together.
         readings: the same answers as the paper seems to have read them, where that makes a difference.
+        parts: by kind of question, where benchmarks have several.
     """
 
     task: Task
     table: tables.Table
     by_subset: tables.Table | None
     readings: tables.Table | None
+    parts: tables.Table | None
     notes: list[str]
 
 
@@ -121,7 +123,8 @@ def _sections(inputs: Inputs, pooled: list[Result]) -> list[Section]:
             if system not in {each.system for each in whole}
         ]
         notes = [f"By subset only, for lack of answer files: {', '.join(missing)}."] if missing else []
-        sections.append(Section(task, table, by_subset, tables.readings_table(task, inputs.results), notes))
+        more = (each(task, inputs.results) for each in (tables.readings_table, tables.parts_table))
+        sections.append(Section(task, table, by_subset, *more, notes))
     return sections
 
 

@@ -7,7 +7,7 @@ is for model cards.
 """
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,44 @@ def readings_table(task: Task, results: Iterable[Result]) -> Table | None:
         group = next(group for group in table.groups if group.heading == heading)
         group.rows.append([Cell(result.system), *map(Cell, scores)])
     return table if changed else None
+
+
+# Ratios of pairs of a question to be answered with yes and one to be answered with no, in words.
+_PAIRS = {
+    "correct_correct": "both questions of a pair right",
+    "correct_incorrect": "only the one with yes right",
+    "incorrect_correct": "only the one with no right",
+    "incorrect_incorrect": "neither right",
+}
+
+
+def parts_table(task: Task, results: Iterable[Result]) -> Table | None:
+    """Accuracy by kind of question, and ratios of pairs; None where no benchmark tells them apart."""
+    table = Table([("Questions", ""), ("System", ""), ("Acc", "share of right answers, or of pairs answered so")])
+    for result in results:
+        if task_of(result.benchmark, result.subset) == task and (parts := list(_parts_of(result))):
+            heading = describe_subset(result.benchmark, result.subset)
+            if heading not in [group.heading for group in table.groups]:
+                table.groups.append(Group(heading, []))
+            group = next(group for group in table.groups if group.heading == heading)
+            group.rows += [[Cell(part), Cell(result.system), Cell(percent(value))] for part, value in parts]
+    for group in table.groups:
+        order = list(dict.fromkeys(row[0].text for row in group.rows))
+        group.rows.sort(key=lambda row: order.index(row[0].text))
+    return table if table.groups else None
+
+
+def _parts_of(result: Result) -> Iterator[tuple[str, float | None]]:
+    for relation, scores in (result.raw.get("by_relation") or {}).items():
+        yield relation, scores["accuracy"]
+    for name, value in result.raw.items():
+        if name.startswith("accuracy_"):
+            part, _, given = name.removeprefix("accuracy_").partition("_given_")
+            yield f"{part}, where the clip's solvable question is right" if given else part, value
+    ratios = result.raw.get("pairs") or {}
+    for name, words in _PAIRS.items():
+        if ratios.get("pairs") and name in ratios:
+            yield words, ratios[name]
 
 
 def describe_subset(benchmark: str, subset: str) -> str:

@@ -14,6 +14,7 @@ from recipes.report.tables import (
     comparison_table,
     gates_table,
     markdown_text,
+    parts_table,
     readings_table,
     responses_table,
     results_markdown,
@@ -82,6 +83,30 @@ def test_text_is_aligned_and_holds_all_rows():
         [Group("set", [[Cell("a"), Cell("1.0", "x")], [Cell("long name"), Cell("22.0")]])],
     )
     assert to_text(table).splitlines() == ["System      Acc", "", "set", "a           1.0", "long name  22.0"]
+
+
+def test_parts_of_a_benchmark_are_shown():
+    assert parts_table(EXISTENCE, [result()]) is None
+    pairs = {"pairs": 8, "dropped": 1, "correct_correct": 0.5, "correct_incorrect": 0.25, "incorrect_correct": 0.25}
+    paired = {"benchmark": "audio_hallucination", "subset": "object_existence"}
+    shown = to_markdown(
+        parts_table(EXISTENCE, [result(**paired, raw={"pairs": pairs | {"incorrect_incorrect": 0.0}})])
+    )
+    assert "| both questions of a pair right | LISTEN | 50.0 |" in shown
+    assert "| neither right | LISTEN | 0.0 |" in shown
+    other = {"benchmark": "aqua_bench", "subset": "animal"}
+    types = {"accuracy": 0.5, "accuracy_solvable": 0.75, "accuracy_aad": 0.25, "accuracy_aad_given_solvable": None}
+    both = [result(**other, raw=types), result(**other, system="B", raw=types)]
+    rows = [[cell.text for cell in row] for row in parts_table(TASKS[-1], both).groups[0].rows]
+    given = "aad, where the clip's solvable question is right"
+    assert rows == [
+        [part, system, value]
+        for part, value in (("solvable", "75.0"), ("aad", "25.0"), (given, "–"))
+        for system in ("LISTEN", "B")
+    ]
+    relations = {"by_relation": {"synonym": {"accuracy": 0.7}, "hypernym": {"accuracy": 0.6}}}
+    by_relation = parts_table(TASKS[2], [result(benchmark="synonym_hypernym", subset="esc50", raw=relations)])
+    assert [row[2].text for row in by_relation.groups[0].rows] == ["70.0", "60.0"]
 
 
 def test_readings_are_shown_where_they_differ():
