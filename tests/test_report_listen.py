@@ -198,6 +198,17 @@ def test_one_bare_result_is_enough(tmp_path, capsys):
     assert json.loads((tmp_path / "results.json").read_text())[0]["f1_no"] is None
 
 
+def test_kinds_of_questions_are_shown(tmp_path):
+    row = {"system": "A", "benchmark": "synonym_hypernym", "subset": "esc50", "accuracy": 0.6}
+    relations = {"synonym": {"accuracy": 0.71}, "hypernym": {"accuracy": 0.52}}
+    (tmp_path / "results.json").write_text(json.dumps([{**row, "by_relation": relations}]))
+    main(["--results", str(tmp_path), "--output_dir", str(tmp_path)])
+    page = Page(tmp_path / "report.html")
+    assert ["synonym", "A", "71.0"] in page.rows
+    assert ["hypernym", "A", "52.0"] in page.rows
+    assert "| hypernym | A | 52.0 |" in (tmp_path / "report.md").read_text()
+
+
 def test_several_runs_in_one_report(tmp_path):
     for name, separation in (("positive", 1.0), ("negative", 2.0)):
         write_run(tmp_path / name, {"LISTEN": (separation, 0.0)}, ("random",))

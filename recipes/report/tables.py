@@ -150,7 +150,7 @@ def parts_table(task: Task, results: Iterable[Result]) -> Table | None:
 
 def _parts_of(result: Result) -> Iterator[tuple[str, float | None]]:
     for relation, scores in (result.raw.get("by_relation") or {}).items():
-        yield relation, scores["accuracy"]
+        yield relation, scores.get("accuracy")
     for name, value in result.raw.items():
         if name.startswith("accuracy_"):
             part, _, given = name.removeprefix("accuracy_").partition("_given_")
