@@ -1,6 +1,8 @@
 """Which of these sounds are there? A table of probabilities.
 
 python examples/presence_table.py runs/demo/model street.wav "siren, dog, rain"
+
+The model's code is loaded from its folder, where training puts it; the adapters in recipes/miniature come without.
 """
 
 import sys
