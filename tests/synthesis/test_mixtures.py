@@ -8,7 +8,7 @@ from recipes.synthesis.mixtures import MIXTURES, mix
 
 
 def pool(seeds: int = 40, samples=None, unusable: frozenset = frozenset()) -> Dataset:
-    samples = samples or {"positive": 3, "negative": 1, "combined": 1, "rule": 2}
+    samples = samples or {"positive": 3, "negative": 2, "combined": 1, "rule": 2}
     rows = []
     for number in range(seeds):
         for kind, draws in samples.items():
