@@ -19,6 +19,7 @@ import torch
 from matplotlib.figure import Figure
 
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor, presence_probabilities
+from recipes.command_line import errors_as_messages
 from recipes.miniature import ADAPTERS
 
 matplotlib.use("agg")
@@ -194,9 +195,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--share", action="store_true", help="a public address, by gradio's servers")
     arguments = parser.parse_args(argv)
-    models = [Model.load("Trained with negatives", arguments.model)]
-    if arguments.compare:
-        models.append(Model.load("Trained without negatives", arguments.compare))
+    with errors_as_messages():
+        models = [Model.load("Trained with negatives", arguments.model)]
+        if arguments.compare:
+            models.append(Model.load("Trained without negatives", arguments.compare))
     sounds = sample_sounds()
     theme = gr.themes.Default(primary_hue="slate", font=["system-ui", "sans-serif"], font_mono=["monospace"])
     build_page(models, sounds).launch(
