@@ -261,6 +261,12 @@ class TestFromBackbones:
             ListenProcessor.from_backbones(audio_model, text_model)
         ListenProcessor.from_backbones(audio_model, text_model, chat_template=template)(noise(), QUESTION)
 
+    def test_a_templates_date_is_not_todays(self, audio_model, text_model):
+        dated = "{% if date_string is not defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
+        template = dated + "{{ date_string }}: {% for message in messages %}{{ message['content'] }}{% endfor %}"
+        processor = ListenProcessor.from_backbones(audio_model, text_model, chat_template=template)
+        assert processor.apply_chat_template([{"role": "user", "content": "Hello"}]) == "26 Jul 2024: Hello"
+
     def test_right_padding_in_a_tokenizers_configuration_does_not_reach_prompts(self, audio_model, tmp_path):
         from transformers import AutoTokenizer
 
