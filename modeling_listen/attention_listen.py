@@ -65,20 +65,26 @@ def tree_attention(
     """
     if tree_layout is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
-    query, key, value = (states[0].transpose(0, 1).contiguous() for states in (query, key, value))
     outputs = []
-    for queries, keys in zip(tree_layout["queries"], tree_layout["keys"], strict=True):
-        gathered = _gather(query, queries), _gather(key, keys), _gather(value, keys)
-        shape = queries.shape[1], keys.shape[1]
+    for batch in zip(
+        _gather(query, tree_layout["queries"]),
+        _gather(key, tree_layout["keys"]),
+        _gather(value, tree_layout["keys"]),
+        strict=True,
+    ):
+        shape = batch[0].shape[2], batch[1].shape[2]
         sees = torch.ones(shape, dtype=torch.bool, device=query.device).tril(shape[1] - shape[0])
-        output, _ = sdpa_attention_forward(module, *gathered, sees[None, None], dropout, scaling, **kwargs)
+        output, _ = sdpa_attention_forward(module, *batch, sees[None, None], dropout, scaling, **kwargs)
         outputs.append(output.flatten(0, 1))  # (runs * longest run, heads, head_dim)
     return torch.cat(outputs).index_select(0, tree_layout["outputs"])[None], None
 
 
-def _gather(states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """`(positions, heads, head_dim)` -> `(runs, heads, longest run, head_dim)`."""
-    return states.index_select(0, places.flatten()).unflatten(0, places.shape).transpose(1, 2)
+def _gather(states: torch.Tensor, places: list[torch.Tensor]) -> list[torch.Tensor]:
+    """`(1, heads, positions, head_dim)` -> `(runs, heads, longest run, head_dim)` for each batch of runs."""
+    # All batches at once: in backward each gathering makes a tensor of all positions.
+    runs = states[0].transpose(0, 1).contiguous().index_select(0, torch.cat([each.flatten() for each in places]))
+    parts = runs.split([each.numel() for each in places])
+    return [part.unflatten(0, each.shape).transpose(1, 2) for part, each in zip(parts, places, strict=True)]
 
 
 AttentionInterface.register(TREE_ATTENTION, tree_attention)

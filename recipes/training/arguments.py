@@ -119,7 +119,7 @@ class TrainingOptions:
     seed: int = option(0, "of the adapter's initial weights, the order of clips and the choice of responses")
     share_clips: bool = option(True, "run what the responses of a clip have in common once")
     prefix_cache: bool = option(True, "compute keys and values of what precedes the audio once")
-    masked_head: bool = option(True, "run the language model's head on response tokens only")
+    masked_head: bool = option(True, "run the language model's head and last feed-forward on response tokens only")
     fill_rows: bool = option(True, "put all clips of a batch in one row without padding; needs sdpa attention")
     encoder_cache_gib: float = option(
         1.0, "keep the encoder's hidden states of all clips in memory if they take no more than this; 0 for never"

@@ -21,6 +21,7 @@ from modeling_listen.attention_listen import TREE_ATTENTION
 from modeling_listen.audio_listen import LogMel
 from modeling_listen.branches_listen import PrefixCache
 from recipes.training.benchmark_options import BenchmarkOptions
+from recipes.training.last_layer import last_feed_forward_on
 from recipes.training.packing import ClipTokens, pack_clips
 from recipes.training.trainer import model_inputs
 
@@ -184,7 +185,8 @@ class Bench:
         features = self.log_mel([batch.waveforms[index] for index in rows.audio_order])
         audio = {"input_ids": tensors["input_ids"], "input_features": features}
         inputs = model_inputs(tensors, audio, self.prefix if variant.prefix_cache else None, variant.masked_head)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
+        with autocast, last_feed_forward_on(self.model, inputs.get("logits_to_keep")):
             loss = self.model(**inputs).loss
         loss.backward()
         self.optimizer.step()
@@ -207,9 +209,9 @@ def measure(options: BenchmarkOptions) -> list[dict[str, Any]]:
 
     Returns:
         For each variant: `samples_per_second`, `supervised_tokens_per_second` (response tokens), `speedup` over the
-        naive step, `peak_memory_bytes` (of the process on CPUs, of the allocator on GPUs), `padding` (share of
-        positions), `tflop_per_sample`, `mfu` (null where the device's peak is not known), `minutes_per_epoch` of the
-        paper's data, `loss`, and the setting.
+        naive step on the same batch, `peak_memory_bytes` (of the process on CPUs, of the allocator on GPUs), `padding`
+        (share of positions), `tflop_per_sample`, `mfu` (null where the device's peak is unknown), `minutes_per_epoch`
+        of the paper's data, `loss`, and the setting.
     """
     bench = Bench(options)
     batches = [bench.batch() for _ in range(options.repeats)]
@@ -253,7 +255,9 @@ def measure(options: BenchmarkOptions) -> list[dict[str, Any]]:
             "supervised_tokens_per_second": statistics.median(
                 count / seconds for count, seconds in zip(tokens, found["seconds"], strict=True)
             ),
-            "speedup": rates[name] / rates["naive"],
+            "speedup": statistics.median(
+                naive / seconds for naive, seconds in zip(results["naive"]["seconds"], found["seconds"], strict=True)
+            ),
             "peak_memory_bytes": found["memory"],
             "padding": statistics.mean(found["padding"]),
             "tflop_per_sample": found["flop"] / samples / 1e12,

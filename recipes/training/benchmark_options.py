@@ -13,7 +13,7 @@ class BenchmarkOptions:
     output: str = option("runs/benchmark_training.json", "JSON file of the results, a list with one object a variant")
     size: Literal["miniature", "mid", "8b"] = option("mid", "of the model: 0.7 M, 200 M or 8 B of language model")
     responses_per_clip: int = option(2, "responses on each clip")
-    clips: int = option(4, "clips in a batch")
+    clips: int = option(8, "clips in a batch")
     seconds: float = option(10.0, "length of a clip; at most the encoder's window is used")
     repeats: int = option(5, "batches that every variant is timed on; the median counts")
     device: str = option("auto", "cuda, cpu or auto")

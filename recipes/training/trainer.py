@@ -11,6 +11,7 @@ from modeling_listen.attention_listen import TREE_ATTENTION
 from modeling_listen.branches_listen import PrefixCache
 from recipes.training.clips import NAMES_IN_LOG
 from recipes.training.collator import ClipCollator
+from recipes.training.last_layer import last_feed_forward_on
 from recipes.training.model import base_model
 from recipes.training.packing import IGNORED
 from recipes.training.probe import Probe
@@ -27,7 +28,8 @@ def model_inputs(
         batch: tensors of `Rows` on the model's device.
         audio: `input_ids` and `input_features` `(windows, mel_bins, frames)`, or `inputs_embeds` that hold the audio.
         prefix: of the rows that were laid out without it.
-        masked_head: run the head on the positions that predict response tokens, not on all.
+        masked_head: run the head on the positions that predict response tokens, not on all (see also
+            `last_feed_forward_on`).
     """
     labels = batch["labels"]
     inputs = {name: batch[name] for name in ("position_ids", "attention_mask")} | audio
@@ -97,7 +99,10 @@ class ListenTrainer(Trainer):
         if self.checkpoints_layers:
             self._let_frozen_layers_checkpoint()
         inputs = model_inputs(inputs, self._audio(inputs), self.prefix, self.masked_head)
-        return super().compute_loss(model, inputs, *args, **options)
+        # A checkpointed layer runs once more in backward, where it must do the same.
+        kept = None if self.checkpoints_layers else inputs.get("logits_to_keep")
+        with last_feed_forward_on(self.accelerator.unwrap_model(model), kept):
+            return super().compute_loss(model, inputs, *args, **options)
 
     def _audio(self, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         """The audio of a batch as the model takes it, from recordings or from what the encoder made of them."""

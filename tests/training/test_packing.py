@@ -9,6 +9,7 @@ from modeling_listen.attention_listen import TREE_ATTENTION
 from modeling_listen.branches_listen import LEAST_FILL, PrefixCache
 from recipes.miniature import AUDIO_MODEL, TEXT_MODEL
 from recipes.training.collator import ClipCollator
+from recipes.training.last_layer import last_feed_forward_on
 from recipes.training.packing import ClipTokens, pack_clips
 from recipes.training.trainer import model_inputs
 from tests.modeling_listen.backbones import build_text_model
@@ -137,7 +138,9 @@ def test_loss_and_gradients_are_those_of_separate_samples(
     collator = ClipCollator(processor, share_clips, prefix_cache, fill_rows)
     batch = collator(clips)
     prefix = PrefixCache(model, collator.prefix) if prefix_cache else None
-    loss = model(**model_inputs(batch, audio_of(processor, batch), prefix, masked_head)).loss
+    inputs = model_inputs(batch, audio_of(processor, batch), prefix, masked_head)
+    with last_feed_forward_on(model, inputs.get("logits_to_keep")):
+        loss = model(**inputs).loss
     loss.backward()
     gradients = _gradients(model)
 
@@ -162,7 +165,9 @@ def test_other_language_models_take_filled_rows(backbones, clips, tmp_path, fami
         collator = ClipCollator(processor, fill_rows=fill_rows)
         batch = collator(clips)
         prefix = PrefixCache(model, collator.prefix)
-        losses.append(model(**model_inputs(batch, audio_of(processor, batch), prefix)).loss.item())
+        inputs = model_inputs(batch, audio_of(processor, batch), prefix)
+        with last_feed_forward_on(model, inputs["logits_to_keep"] if fill_rows else None):
+            losses.append(model(**inputs).loss.item())
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
@@ -188,3 +193,19 @@ def test_branches_do_not_see_each_other(listen, clips):
         batch["labels"][:, : -len(response)] = -100
         losses.append(model(**model_inputs(batch, audio_of(processor, batch))).loss.item())
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_the_last_feed_forward_runs_on_kept_positions_alone(listen):
+    _, model = listen
+    mlp = model.model.language_model.layers[-1].mlp
+    seen = []
+    watch = mlp.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].shape))
+    ids = torch.tensor([[5, 6, 7, 8]])
+    kept = torch.tensor([[False, True, False, True]])
+    with torch.no_grad(), last_feed_forward_on(model, kept):
+        logits = model(input_ids=ids, logits_to_keep=kept).logits
+    with torch.no_grad():
+        expected = model(input_ids=ids, logits_to_keep=kept).logits
+    watch.remove()
+    assert [shape[1] for shape in seen] == [2, 4]
+    torch.testing.assert_close(logits, expected)
