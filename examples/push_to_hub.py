@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError
 
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor
 from recipes.model_card import write_model_card
@@ -37,6 +36,7 @@ with tempfile.TemporaryDirectory() as folder:
     try:
         HfApi().create_repo(arguments.repository, private=arguments.private, exist_ok=True)
         commit = HfApi().upload_folder(repo_id=arguments.repository, folder_path=folder)
-    except HfHubHTTPError as error:
-        raise SystemExit(f"{error}\nLog in by `hf auth login`, with a token that may write.") from error
+    except Exception as error:  # of the Hub's, or of whichever HTTP library its client uses
+        remedy = "Is there internet, and are you logged in (`hf auth login`) with a token that may write?"
+        raise SystemExit(f"{arguments.repository} is not published: {error}\n{remedy}") from error
 print(commit)

@@ -249,10 +249,17 @@ def _samples(options: SynthesisOptions) -> dict[str, int]:
 
 
 def _print_table2(options: SynthesisOptions) -> None:
+    """Table 2 beside the paper's.
+
+    Raises:
+        ValueError: a split is named that is not the paper's.
+    """
     from recipes.corpora.table2 import table2
 
-    folders = [entry.partition("=") for entry in options.corpora]
-    print(table2({name.partition(":")[0]: folder for name, _, folder in folders if folder}))
+    folders = {name: folder for name, _, folder in (entry.partition("=") for entry in options.corpora) if folder}
+    if cut := [name for name in folders if ":" in name.removesuffix(":paper")]:
+        raise ValueError(f"table2 counts the split `paper`: leave the split out of {', '.join(cut)}")
+    print(table2({name.removesuffix(":paper"): folder for name, folder in folders.items()}))
 
 
 def _print_benchmark(options: SynthesisOptions) -> None:

@@ -1,5 +1,7 @@
 """What the documentation says is there, is there: paths, commands, flags, Python."""
 
+import ast
+import inspect
 import json
 import re
 import shlex
@@ -19,8 +21,9 @@ PROGRAMS = [script for script in SCRIPTS if "def main(" in script.read_text(enco
 
 
 def _texts() -> dict[str, str]:
-    """All prose in which commands stand: pages, and the docstrings of scripts and examples."""
-    texts = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
+    """All prose in which commands stand: pages, configurations, and the docstrings of scripts and examples."""
+    written = [*PAGES, *sorted((ROOT / "recipes" / "configs").rglob("*.yaml"))]
+    texts = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in written}
     for script in [*PROGRAMS, *sorted((ROOT / "examples").rglob("*.py"))]:
         source = script.read_text(encoding="utf-8")
         texts[str(script.relative_to(ROOT))] = source.split('"""')[1] if '"""' in source else ""
@@ -44,7 +47,7 @@ def test_paths_exist(page: str) -> None:
 @pytest.mark.parametrize("page", sorted(_texts()))
 def test_commands_have_the_flags_they_use(page: str) -> None:
     text = re.sub(r"\\+\n\s*", " ", _texts()[page])
-    for script, arguments in re.findall(r"python (recipes/[\w/]+\.py)([^\n`#|]*)", text):
+    for script, arguments in re.findall(r"(?:python|torchrun [^\n`]*?) ?(recipes/[\w/]+\.py)([^\n`#|]*)", text):
         shown = _help(script)
         for flag in re.findall(r"(?<=\s)--[\w-]+", arguments):
             assert re.search(rf"{re.escape(flag)}\b", shown), f"{page}: {script} has no {flag}"
@@ -69,6 +72,19 @@ def test_tables_of_the_experiment_are_made_of_its_summary(summary: Path) -> None
 
     made = tables(json.loads(summary.read_text(encoding="utf-8")))
     assert made in (ROOT / "recipes" / "table3" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_blocks_import_and_call_what_is_there(page: Path) -> None:
+    """The data of most pages is not here: names are imported, and calls fitted to signatures."""
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        tree = ast.parse(block)
+        imports = [each for each in tree.body if isinstance(each, (ast.Import, ast.ImportFrom))]
+        exec(compile(ast.Module(imports, []), str(page), "exec"), names)
+        for call in (each for each in ast.walk(tree) if isinstance(each, ast.Call)):
+            if isinstance(call.func, ast.Name) and inspect.isfunction(function := names.get(call.func.id)):
+                inspect.signature(function).bind(*call.args, **{each.arg: each.value for each in call.keywords})
 
 
 def test_python_blocks_of_the_readme_run(demo_model: Path, tmp_path: Path) -> None:

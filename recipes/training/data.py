@@ -19,7 +19,8 @@ def load_responses(source: str) -> "Dataset":
     Raises:
         FileNotFoundError: there is none; the message says how to make one.
     """
-    remedy = f"make them with `python recipes/synthesize_listen.py --output_dir {source}`"
+    command = f"python recipes/synthesize_listen.py --output_dir {source}"
+    remedy = f"make them with `{command}`, --corpora and the --text_model that is trained with"
     return load_records(source, "responses", remedy)
 
 
