@@ -1,6 +1,6 @@
 """A page to try LISTEN on: drop or record a sound, ask, and see what negatives are good for.
 
-pip install -e ".[app]"
+pip install -e ".[app]" -c constraints.txt
 python examples/app.py                                      # the miniature, with sounds of its own; no download
 python examples/app.py --model FOLDER_OR_HUB_ID --compare FOLDER_OR_HUB_ID
 
