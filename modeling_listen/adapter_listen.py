@@ -132,6 +132,11 @@ class ListenPreTrainedModel(PreTrainedModel):
             init.normal_(module.query_tokens)
             init.zeros_(module.layer_weights)
 
+    @classmethod
+    def is_custom_code(cls) -> bool:
+        """Whether the loader must expect weights to be initialized in place, and so leaves buffers unfilled."""
+        return False  # Falcon-H1's language model fills buffers there
+
 
 class ListenAdapter(ListenPreTrainedModel):
     """The only trainable part (paper, section 3.2): what the encoder heard, as embeddings of the language model.

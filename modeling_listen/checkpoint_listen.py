@@ -267,6 +267,8 @@ class AdapterCheckpointMixin:
                     f"cannot read the {role} backbone {repository!r} of this checkpoint; pass {role}_model_id=... to "
                     f"from_pretrained if it is elsewhere. {error}"
                 ) from error
+        if "lm_head.bias" in weights:  # no configuration says so
+            config.text_config.lm_head_bias = True
         if adapter is None:
             adapter = _new_adapter(cls, config)
         weights |= adapter
@@ -366,11 +368,12 @@ def _new_adapter(cls: type, config: ListenConfig) -> dict[str, torch.Tensor]:
 
 def _check_complete(config: ListenConfig, checkpoint: str, info: dict[str, Any]) -> None:
     """Refuse a model any of whose weights the loader had to invent, or could not place."""
-    # Heads, towers and other modalities of a backbone's repository have no place here; layers and adapters must have.
+    # Towers and other modalities of a backbone's repository have no place here; layers, head and adapter must have.
     unplaced = [
         name
         for name in info["unexpected_keys"]
-        if (".layers." in name and not name.endswith("rotary_emb.inv_freq")) or name.startswith(ADAPTER_PREFIX)
+        if (".layers." in name and not name.endswith("rotary_emb.inv_freq"))
+        or name.startswith((ADAPTER_PREFIX, "lm_head."))
     ]
     mismatched = [name for name, *_ in info["mismatched_keys"]]
     for problem, found in (

@@ -119,7 +119,7 @@ class ListenModel(ListenPreTrainedModel):
         wanted = kwargs.pop("output_hidden_states", self.config.output_hidden_states)
         input_features = input_features.to(self.audio_tower.conv1.weight.dtype)
         # A frozen encoder needs no graph.
-        trains = self.audio_tower.conv1.weight.requires_grad or input_features.requires_grad
+        trains = input_features.requires_grad or any(each.requires_grad for each in self.audio_tower.parameters())
         with torch.set_grad_enabled(torch.is_grad_enabled() and trains):
             capture = wanted or (audio_layers if _CAPTURES_SOME_LAYERS else True)
             encoded = self.audio_tower(input_features, output_hidden_states=capture, return_dict=True, **kwargs)
@@ -130,6 +130,21 @@ class ListenModel(ListenPreTrainedModel):
             hidden_states=encoded.hidden_states if wanted else None,
             attentions=encoded.attentions,
         )
+
+    def find_placeholders(
+        self, input_ids: torch.LongTensor | None, inputs_embeds: torch.Tensor | None
+    ) -> torch.BoolTensor:
+        """Which positions stand for audio, `(batch, positions)`.
+
+        Raises:
+            ValueError: only embeddings are given, and none stands for audio in this model.
+        """
+        if input_ids is not None:
+            return input_ids == self.config.audio_token_id
+        if self.config.audio_token_id >= self.config.text_config.vocab_size:
+            raise ValueError("no embedding stands for audio in this model; give input_ids, not inputs_embeds")
+        placeholder = self.embed(torch.tensor([self.config.audio_token_id], device=inputs_embeds.device))
+        return (inputs_embeds == placeholder).all(-1)
 
     def get_placeholder_mask(
         self, input_ids: torch.LongTensor | None, inputs_embeds: torch.Tensor, audio_embeds: torch.Tensor
@@ -142,13 +157,7 @@ class ListenModel(ListenPreTrainedModel):
         Raises:
             ValueError: placeholders and embeddings differ in number.
         """
-        if input_ids is None:
-            if self.config.audio_token_id >= self.config.text_config.vocab_size:
-                raise ValueError("no embedding stands for audio in this model; give input_ids, not inputs_embeds")
-            placeholder = self.embed(torch.tensor([self.config.audio_token_id], device=inputs_embeds.device))
-            mask = (inputs_embeds == placeholder).all(-1)
-        else:
-            mask = input_ids == self.config.audio_token_id
+        mask = self.find_placeholders(input_ids, inputs_embeds)
         mask = mask.unsqueeze(-1).expand_as(inputs_embeds)
         torch_compilable_check(
             inputs_embeds[mask].numel() == audio_embeds.numel(),
@@ -244,7 +253,7 @@ class ListenModel(ListenPreTrainedModel):
         )
         return ListenModelOutputWithPast(
             last_hidden_state=outputs.last_hidden_state,
-            past_key_values=outputs.past_key_values,
+            past_key_values=outputs.get("past_key_values", past_key_values),  # RecurrentGemma keeps it to itself
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
             audio_hidden_states=audio_embeds,
@@ -264,7 +273,9 @@ class ListenForConditionalGeneration(AdapterCheckpointMixin, ListenPreTrainedMod
     def __init__(self, config: ListenConfig):
         super().__init__(config)
         self.model = ListenModel(config)
-        self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
+        text = config.text_config
+        has_bias = getattr(text, "lm_head_bias", False)  # loading says so where the weights have one, as Phi's
+        self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=has_bias)
         self.backbones_frozen = False
         self.post_init()
 
@@ -293,13 +304,49 @@ class ListenForConditionalGeneration(AdapterCheckpointMixin, ListenPreTrainedMod
         """Logits of hidden states, with what some language models do to them after their head."""
         logits = self.lm_head(hidden_states)
         config = self.config.text_config
-        if (scale := getattr(config, "logit_scale", None)) is not None:  # Cohere
-            logits = logits * scale
-        if (scale := getattr(config, "logits_scaling", None)) is not None:  # Granite
-            logits = logits / scale
-        if (cap := getattr(config, "final_logit_softcapping", None)) is not None:  # Gemma 2
-            logits = torch.tanh(logits / cap) * cap
+        for name in ("logit_scale", "lm_head_multiplier"):  # Cohere, Falcon-H1
+            if (scale := getattr(config, name, None)) is not None:
+                logits = logits * scale
+        if (scale := getattr(config, "logits_scaling", None)) is not None:  # Granite, MiniCPM3
+            logits = logits * scale if config.model_type == "hyperclovax" else logits / scale
+        for name in ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap"):  # Gemma, xLSTM
+            if (cap := getattr(config, name, None)) is not None:
+                logits = torch.tanh(logits / cap) * cap
         return logits
+
+    def _expand_inputs_for_generation(
+        self,
+        expand_size: int = 1,
+        is_encoder_decoder: bool = False,
+        input_ids: torch.LongTensor | None = None,
+        **model_kwargs: Any,
+    ) -> tuple[torch.LongTensor | None, dict[str, Any]]:
+        """Repeat rows, and the windows of each row as a block: their axis is not that of the batch.
+
+        Raises:
+            ValueError: placeholders and windows that disagree.
+        """
+        features = model_kwargs.pop("input_features", None)
+        if features is not None and expand_size > 1:
+            embeds = model_kwargs.get("inputs_embeds")
+            windows = self._windows_per_row(input_ids if embeds is None else None, embeds, len(features))
+            features = torch.cat([row.repeat(expand_size, 1, 1) for row in features.split(windows)])
+        input_ids, model_kwargs = super()._expand_inputs_for_generation(
+            expand_size=expand_size, is_encoder_decoder=is_encoder_decoder, input_ids=input_ids, **model_kwargs
+        )
+        return input_ids, model_kwargs if features is None else {**model_kwargs, "input_features": features}
+
+    def _windows_per_row(
+        self, input_ids: torch.LongTensor | None, inputs_embeds: torch.Tensor | None, num_windows: int
+    ) -> list[int]:
+        placeholders = self.model.find_placeholders(input_ids, inputs_embeds).sum(-1).tolist()
+        length = self.config.adapter_config.num_query_tokens
+        if sum(placeholders) != num_windows * length or any(count % length for count in placeholders):
+            raise ValueError(
+                f"the prompts hold {placeholders} audio placeholders, but the audio gives {num_windows} windows of "
+                f"{length} embeddings"
+            )
+        return [count // length for count in placeholders]
 
     @can_return_tuple
     def forward(

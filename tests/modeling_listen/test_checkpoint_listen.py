@@ -181,6 +181,16 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused(checkpoint):
         ListenForConditionalGeneration.from_pretrained(checkpoint)
 
 
+def test_a_head_with_more_than_the_model_takes_is_refused(tmp_path, audio_model):
+    text_model = build_text_model(tmp_path / "llama", "llama")
+    tensors = load_file(text_model / "model.safetensors")
+    save_file(
+        {**tensors, "lm_head.scales": torch.ones(3)}, text_model / "model.safetensors", metadata={"format": "pt"}
+    )
+    with pytest.raises(ValueError, match=r"llama are without a place in the model: lm_head\.scales"):
+        compose(audio_model, text_model)
+
+
 def test_a_tensor_of_another_shape_is_refused(checkpoint):
     tensors = load_file(checkpoint / "model.safetensors")
     tensors["model.adapter.projection.weight"] = torch.zeros(3, 3)

@@ -8,6 +8,7 @@ from modeling_listen import ListenForConditionalGeneration
 from tests.modeling_listen.backbones import build_audio_model, build_text_model, compose, noise
 
 NEW_TOKENS = 8
+QUESTION_PART = {"type": "text", "text": "Is there a dog?"}
 GREEDY = {"max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS, "do_sample": False}
 
 
@@ -156,6 +157,9 @@ def test_streaming(model, processor):
 def test_inputs_that_disagree_are_refused(model, processor, inputs):
     with pytest.raises(ValueError, match="audio placeholders, but the audio gives"):
         model.generate(input_ids=inputs["input_ids"], input_features=inputs["input_features"][:1], **GREEDY)
+    fewer = {**inputs, "input_features": inputs["input_features"][:1]}
+    with pytest.raises(ValueError, match=r"\[5, 5\] audio placeholders, but the audio gives 1 windows of 5"):
+        model.generate(**fewer, **GREEDY, num_beams=2)
     with pytest.raises(ValueError, match="exactly one"):
         model(input_features=inputs["input_features"])
 
@@ -167,6 +171,31 @@ def test_several_clips_and_long_clips(model, processor):
     long = processor(noise(5.0), "Is there a dog?")  # windows are two seconds
     assert long["input_features"].shape[0] == 3
     model.generate(**long, **GREEDY)
+
+
+@pytest.mark.parametrize("from_embeddings", [False, True])
+@pytest.mark.parametrize("options", [{"num_beams": 3, "num_return_sequences": 2}, {"num_return_sequences": 2}])
+def test_several_sequences_of_prompts_with_any_number_of_windows(model, processor, options, from_embeddings):
+    conversations = [
+        [{"role": "user", "content": [*[{"type": "audio", "audio": clip} for clip in clips], QUESTION_PART]}]
+        for clips in ([noise(), noise(0.5, seed=1)], [noise(1.5, seed=2)], [], [noise(5.0, seed=3)])
+    ]
+    template = {"tokenize": True, "return_dict": True, "add_generation_prompt": True}
+    inputs = processor.apply_chat_template(conversations, **template)
+    assert len(inputs["input_features"]) == 6
+    options = GREEDY | options
+    if "num_beams" not in options:  # sampling that draws the likeliest token alone
+        options |= {"do_sample": True, "top_k": 1}
+    expected = []
+    for conversation in conversations:
+        alone = processor.apply_chat_template([conversation], **template)
+        features = alone.pop("input_features", None)  # heard before rows are repeated
+        audio = None if features is None else model.get_audio_features(features).pooler_output
+        embeds = model.model.embed(alone.pop("input_ids"), audio)
+        expected.append(model.generate(inputs_embeds=embeds, **alone, **options))
+    if from_embeddings:
+        inputs["inputs_embeds"] = model.get_input_embeddings()(inputs.pop("input_ids"))
+    assert torch.equal(model.generate(**inputs, **options)[:, -NEW_TOKENS:], torch.cat(expected))
 
 
 def test_several_outputs(model, inputs):

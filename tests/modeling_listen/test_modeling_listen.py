@@ -1,6 +1,6 @@
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from modeling_listen import (
     ListenAdapter,
@@ -14,12 +14,31 @@ from tests.modeling_listen.backbones import (
     TEXT_CONFIGS,
     build_audio_model,
     build_text_model,
+    build_tokenizer,
     compose,
     noise,
 )
 
 # Flex attention compiles for a minute.
 IMPLEMENTATIONS = ["sdpa", pytest.param("flex_attention", marks=pytest.mark.slow)]
+
+# Language models that do something of their own to their logits.
+HEADS = {
+    "phi": {},
+    "cohere": {"logit_scale": 0.3},
+    "granite": {"logits_scaling": 8.0},
+    "hyperclovax": {"logits_scaling": 0.3},
+    "minicpm3": {"dim_model_base": 16},
+    "recurrent_gemma": {"logits_soft_cap": 0.2, "num_hidden_layers": 3},
+    "falcon_h1": {
+        "lm_head_multiplier": 0.04,
+        "mamba_d_ssm": 48,
+        "mamba_n_heads": 4,
+        "mamba_d_head": 12,
+        "mamba_n_groups": 1,
+        "mamba_d_state": 8,
+    },
+}
 
 
 @pytest.fixture
@@ -166,6 +185,12 @@ class TestForward:
         learned = {name for name, each in model.named_parameters() if each.grad is not None}
         assert learned == {f"model.adapter.{name}" for name, _ in model.model.adapter.named_parameters()}
 
+    def test_an_encoder_that_is_trained_in_part_learns(self, model, processor):
+        model.freeze_backbones()
+        trained = model.model.audio_tower.layers[1].fc1.weight.requires_grad_(True)
+        model(**processor(noise(), "Is there a dog?", response="Yes.")).loss.backward()
+        assert trained.grad.abs().sum() > 0
+
     def test_bfloat16_is_close(self, model, inputs):
         with torch.no_grad():
             expected = model(**inputs).logits.softmax(-1)
@@ -243,6 +268,29 @@ class TestBackbones:
         loaded = ListenForConditionalGeneration.from_pretrained(tmp_path / "checkpoint")
         with torch.no_grad():
             assert torch.equal(loaded(**inputs).logits, model(**inputs).logits)
+
+    @pytest.mark.parametrize(("family", "options"), HEADS.items())
+    def test_a_head_with_a_bias_or_a_scale_is_the_language_models(self, tmp_path, audio_model, family, options):
+        build_tokenizer(tmp_path, None)
+        sizes = {"vocab_size": 321, "hidden_size": 48, "intermediate_size": 64, "num_hidden_layers": 1}
+        heads = {"num_attention_heads": 4, "num_key_value_heads": 4, "pad_token_id": 0, "tie_word_embeddings": False}
+        torch.manual_seed(0)
+        config = AutoConfig.for_model(family, **sizes | heads | options)
+        original = AutoModelForCausalLM.from_config(config).eval()
+        for parameter in original.parameters():  # a bias is 0 at first
+            torch.nn.init.normal_(parameter, std=0.2)
+        original.save_pretrained(tmp_path)
+        model = compose(audio_model, tmp_path)
+        model.save_pretrained(tmp_path / "slim")
+        model.save_pretrained(tmp_path / "whole", include_backbones=True)
+
+        input_ids = torch.tensor([[7, 3, 304, 4, 208, 300]])
+        with torch.no_grad():
+            expected = original(input_ids=input_ids).logits
+            torch.testing.assert_close(model(input_ids=input_ids).logits, expected, rtol=1e-5, atol=1e-6)
+            for folder in ("slim", "whole"):
+                loaded = ListenForConditionalGeneration.from_pretrained(tmp_path / folder)
+                assert torch.equal(loaded(input_ids=input_ids).logits, model(input_ids=input_ids).logits)
 
     @pytest.mark.parametrize(
         "sizes", [{"d_model": 48, "encoder_layers": 1}, {"num_mel_bins": 20, "encoder_layers": 6}]
