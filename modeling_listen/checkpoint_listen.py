@@ -23,12 +23,14 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 import torch
 from huggingface_hub.errors import EntryNotFoundError, GatedRepoError
 from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig, PreTrainedConfig, PreTrainedModel
+from transformers.quantizers import AutoQuantizationConfig
 from transformers.utils import cached_file, logging
 
 from .adapter_listen import ListenAdapter
@@ -198,15 +200,19 @@ class AdapterCheckpointMixin:
 
         Args:
             pretrained_model_name_or_path: Hub id or folder.
-            audio_model_id, text_model_id: where the backbones are, if not where the checkpoint says.
+            audio_model_id, text_model_id: where the backbones of an adapter alone are, if not where the checkpoint
+                says.
             options: those of `PreTrainedModel.from_pretrained`.
 
         Raises:
             OSError: a checkpoint or backbone that cannot be read; the message names it.
-            ValueError: a backbone whose weights do not fit the checkpoint.
+            ValueError: a backbone that does not fit the checkpoint, or that a self-contained one has no use for.
         """
         source = pretrained_model_name_or_path
+        given = audio_model_id is not None or text_model_id is not None
         if source is None or options.get("state_dict") is not None:
+            if given:
+                raise ValueError("audio_model_id and text_model_id go with a checkpoint of the adapter alone")
             return super().from_pretrained(source, *args, config=config, **options)
         source = os.fspath(source)
         revision, subfolder = options.get("revision"), options.get("subfolder", "")
@@ -222,11 +228,14 @@ class AdapterCheckpointMixin:
 
         checkpoint = open_weights(source, revision, subfolder=subfolder, **hub)
         if any(not name.startswith(ADAPTER_PREFIX) for name in checkpoint):
+            if given:
+                raise ValueError(f"{source} is self-contained: it takes no audio_model_id or text_model_id")
             if wanted:  # the caller judges what was loaded
                 return super().from_pretrained(source, *args, config=config, output_loading_info=True, **options)
             return cls._load(source, config, source, *args, **options)[0]
-        config.audio_model_id = audio_model_id or _resolve(config.audio_model_id, source)
-        config.text_model_id = text_model_id or _resolve(config.text_model_id, source)
+        folder = os.path.join(source, subfolder)
+        for name, repository in (("audio_model_id", audio_model_id), ("text_model_id", text_model_id)):
+            setattr(config, name, _identify(repository) if repository else _resolve(getattr(config, name), folder))
         for name in (*HUB_OPTIONS, "revision", "subfolder"):
             options.pop(name, None)
         model, info = cls._assemble(config, checkpoint, hub, options)
@@ -241,10 +250,8 @@ class AdapterCheckpointMixin:
     ) -> tuple[PreTrainedModel, dict[str, Any]]:
         """The stock loader, and an error in place of its warnings about weights that it had to invent."""
         resizes = options.pop("ignore_mismatched_sizes", False)
-        quantization = options.get("quantization_config")
-        if hasattr(quantization, "llm_int8_skip_modules") and quantization.llm_int8_skip_modules is None:
-            # The language model alone is quantized: its head, the encoder and above all the adapter are not.
-            quantization.llm_int8_skip_modules = ["lm_head", "model.adapter", "model.audio_tower"]
+        if options.get("quantization_config") is not None:
+            options["quantization_config"] = _sparing_the_adapter(options["quantization_config"])
         model, info = super().from_pretrained(
             name, *args, config=config, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
@@ -272,7 +279,10 @@ class AdapterCheckpointMixin:
         if adapter is None:
             adapter = _new_adapter(cls, config)
         weights |= adapter
-        if options.get("dtype", "auto") in (None, "auto"):
+        legacy = options.pop("torch_dtype", None)
+        if options.get("dtype") is None:
+            options["dtype"] = legacy
+        if options["dtype"] in (None, "auto"):
             options["dtype"] = config.text_config.dtype or torch.float32
         model, info = cls._load(None, config, "the checkpoint", state_dict=weights, **options)
         if (generation := _text_generation_config(config, hub)) is not None:
@@ -359,6 +369,30 @@ def _relative(repository: str | None, save_directory: str | os.PathLike) -> str 
         return repository
     path = os.path.relpath(repository, os.path.abspath(save_directory))
     return path if path.startswith(".") else os.path.join(".", path)
+
+
+def _sparing_the_adapter(quantization: Any) -> Any:
+    """A copy that quantizes the language model alone: not its head, the encoder, and above all not the adapter.
+
+    Modules that the caller spares stay as given, and the adapter is among them.
+
+    Raises:
+        ValueError: a method that cannot spare modules.
+    """
+    quantization = (
+        AutoQuantizationConfig.from_dict({**quantization})
+        if isinstance(quantization, dict)
+        else deepcopy(quantization)
+    )
+    names = ("llm_int8_skip_modules", "modules_to_not_convert", "skip_modules")
+    name = next((each for each in names if hasattr(quantization, each)), None)
+    if name is None:
+        raise ValueError(f"{type(quantization).__name__} cannot spare the adapter, which must not be quantized")
+    adapter = ADAPTER_PREFIX.rstrip(".")
+    spared = getattr(quantization, name)
+    spared = ["lm_head", "model.audio_tower"] if spared is None else [each for each in spared if each != adapter]
+    setattr(quantization, name, [*spared, adapter])
+    return quantization
 
 
 def _new_adapter(cls: type, config: ListenConfig) -> dict[str, torch.Tensor]:

@@ -32,7 +32,7 @@ from transformers.utils.output_capturing import maybe_install_capturing_hooks
 
 from .adapter_listen import ListenAdapter, ListenPreTrainedModel
 from .attention_listen import TREE_ATTENTION
-from .checkpoint_listen import HUB_OPTIONS, AdapterCheckpointMixin
+from .checkpoint_listen import ADAPTER_PREFIX, HUB_OPTIONS, AdapterCheckpointMixin, open_weights
 from .configuration_listen import ListenConfig
 
 # Earlier releases keep the hidden states of all layers, or of none.
@@ -83,11 +83,13 @@ class ListenModel(ListenPreTrainedModel):
             ValueError: a checkpoint of the adapter alone, whose backbones [`ListenForConditionalGeneration`] fetches.
         """
         source = pretrained_model_name_or_path
-        if source is not None and not isinstance(config := options.get("config"), ListenConfig):
+        if source is not None and options.get("state_dict") is None:
             hub = {name: options[name] for name in (*HUB_OPTIONS, "revision", "subfolder") if name in options}
-            config = ListenConfig.from_pretrained(config or source, **hub)
-        if source is not None and config.text_model_id is not None:
-            raise ValueError(f"{source} holds the adapter alone: take ListenForConditionalGeneration and its `model`")
+            names = open_weights(os.fspath(source), **hub)
+            if all(name.startswith((ADAPTER_PREFIX, "adapter.")) for name in names):
+                raise ValueError(
+                    f"{source} holds the adapter alone: take ListenForConditionalGeneration and its `model`"
+                )
         return super().from_pretrained(source, *args, **options)
 
     def get_input_embeddings(self) -> nn.Module:

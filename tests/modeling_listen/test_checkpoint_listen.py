@@ -95,6 +95,11 @@ def test_the_model_without_its_head_loads_whole_or_not_at_all(tmp_path, checkpoi
     assert_same_weights(model.model, ListenModel.from_pretrained(tmp_path / "whole"))
 
 
+def test_the_model_without_its_head_is_saved_whole(tmp_path, model):
+    model.model.save_pretrained(tmp_path)
+    assert_same_weights(model.model, ListenModel.from_pretrained(tmp_path))
+
+
 def test_a_model_without_named_backbones_is_saved_whole(tmp_path, model):
     composed = ListenForConditionalGeneration(model.config.__class__.from_dict(model.config.to_dict()))
     composed.config.audio_model_id = composed.config.text_model_id = None
@@ -153,6 +158,33 @@ def test_a_backbone_that_is_gone_names_itself_and_may_be_given_anew(tmp_path, ro
 
     found = {f"{role}_model_id": str(tmp_path / "moved")}
     assert_same_weights(model, ListenForConditionalGeneration.from_pretrained(tmp_path / "checkpoint", **found))
+
+
+def test_a_backbone_given_by_a_relative_path_is_found_again_from_elsewhere(tmp_path, monkeypatch):
+    model = compose(build_audio_model(tmp_path / "whisper"), build_text_model(tmp_path / "llama", "llama"))
+    model.save_pretrained(tmp_path / "first")
+    monkeypatch.chdir(tmp_path)
+    given = {"audio_model_id": "whisper", "text_model_id": "./llama"}
+    ListenForConditionalGeneration.from_pretrained("first", **given).save_pretrained("runs/second")
+    monkeypatch.chdir(tmp_path / "runs")
+    assert_same_weights(model, ListenForConditionalGeneration.from_pretrained(tmp_path / "runs" / "second"))
+
+
+def test_a_self_contained_checkpoint_takes_no_backbones(tmp_path, model):
+    model.save_pretrained(tmp_path, include_backbones=True)
+    with pytest.raises(ValueError, match="is self-contained: it takes no audio_model_id"):
+        ListenForConditionalGeneration.from_pretrained(tmp_path, text_model_id="elsewhere")
+    with pytest.raises(ValueError, match="go with a checkpoint of the adapter alone"):
+        ListenForConditionalGeneration.from_pretrained(
+            None, config=model.config, state_dict=model.state_dict(), audio_model_id="elsewhere"
+        )
+
+
+def test_relative_backbones_of_a_subfolder(tmp_path):
+    model = compose(build_audio_model(tmp_path / "whisper"), build_text_model(tmp_path / "llama", "llama"))
+    model.save_pretrained(tmp_path / "run" / "deep" / "model")
+    loaded = ListenForConditionalGeneration.from_pretrained(tmp_path / "run", subfolder="deep/model")
+    assert_same_weights(model, loaded)
 
 
 def test_a_backbone_of_another_size_is_refused(tmp_path, checkpoint):
@@ -243,6 +275,16 @@ def test_dtype_and_loading_info(checkpoint):
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.bfloat16}
     assert not info["missing_keys"]
     assert not info["mismatched_keys"]
+
+
+def test_the_older_name_of_dtype(checkpoint, audio_model, text_model):
+    models = [
+        ListenForConditionalGeneration.from_pretrained(checkpoint, torch_dtype=torch.bfloat16),
+        ListenForConditionalGeneration.from_pretrained(checkpoint, torch_dtype="bfloat16"),
+        compose(audio_model, text_model, torch_dtype=torch.bfloat16),
+    ]
+    assert {each.dtype for each in models} == {torch.bfloat16}
+    assert compose(audio_model, text_model, torch_dtype=torch.bfloat16, dtype=torch.float32).dtype == torch.float32
 
 
 def test_auto_classes_give_the_generating_class(checkpoint):

@@ -1,12 +1,14 @@
 import json
+from copy import deepcopy
 
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
-from transformers import BitsAndBytesConfig, Trainer, TrainingArguments
+from transformers import BitsAndBytesConfig, FineGrainedFP8Config, GPTQConfig, Trainer, TrainingArguments
 
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor
+from modeling_listen.checkpoint_listen import _sparing_the_adapter
 from tests.modeling_listen.backbones import build_text_model, compose, noise
 
 
@@ -91,16 +93,20 @@ def test_lora_on_the_language_model_beside_the_adapter(tmp_path, model, processo
         torch.testing.assert_close(whole(**batch).logits, expected, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["object", "dict"])
 @pytest.mark.parametrize("bits", [4, 8])
-def test_a_quantized_language_model_leaves_the_adapter_alone(tmp_path, audio_model, processor, examples, bits):
+def test_a_quantized_language_model_leaves_the_adapter_alone(tmp_path, audio_model, processor, examples, bits, kind):
     bitsandbytes = pytest.importorskip("bitsandbytes")
     text_model = build_text_model(tmp_path / "llama", "llama", hidden_size=64, head_dim=16)
     compose(audio_model, text_model).save_pretrained(tmp_path / "checkpoint")
     quantization = BitsAndBytesConfig(**{f"load_in_{bits}bit": True})
+    quantization = quantization if kind == "object" else quantization.to_dict()
+    given = deepcopy(quantization)
     model = ListenForConditionalGeneration.from_pretrained(
         tmp_path / "checkpoint", quantization_config=quantization, device_map="cpu"
     )
 
+    assert quantization == given
     kinds = {4: bitsandbytes.nn.Linear4bit, 8: bitsandbytes.nn.Linear8bitLt}
     quantized = {name for name, module in model.named_modules() if isinstance(module, kinds[bits])}
     assert quantized
@@ -120,3 +126,18 @@ def test_a_quantized_language_model_leaves_the_adapter_alone(tmp_path, audio_mod
     assert not any(isinstance(module, kinds[bits]) for module in again.modules())
     inputs = processor(noise(), "Is there a dog?")
     assert model.generate(**inputs, max_new_tokens=3).shape[1] > inputs["input_ids"].shape[1]
+
+
+@pytest.mark.parametrize(("given", "spared"), [(None, ["lm_head", "model.audio_tower"]), (["lm_head"], ["lm_head"])])
+@pytest.mark.parametrize("kind", [BitsAndBytesConfig, FineGrainedFP8Config])
+def test_every_quantization_spares_the_adapter(kind, given, spared):
+    name = "llm_int8_skip_modules" if kind is BitsAndBytesConfig else "modules_to_not_convert"
+    options = {name: given} | ({"load_in_8bit": True} if kind is BitsAndBytesConfig else {})
+    for quantization in (kind(**options), kind(**options).to_dict()):
+        sparing = _sparing_the_adapter(quantization)
+        assert getattr(_sparing_the_adapter(sparing), name) == getattr(sparing, name) == [*spared, "model.adapter"]
+
+
+def test_a_quantization_that_cannot_spare_the_adapter_is_refused(checkpoint):
+    with pytest.raises(ValueError, match="GPTQConfig cannot spare the adapter"):
+        ListenForConditionalGeneration.from_pretrained(checkpoint, quantization_config=GPTQConfig(bits=4))
