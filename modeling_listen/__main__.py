@@ -74,13 +74,12 @@ def load(source: str, device: str | None) -> tuple[Any, Any]:
     return model, ListenProcessor.from_pretrained(source)
 
 
-def answer(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def answer(model: Any, processor: Any, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """What is answered about each file, or the error that reading it met.
 
     Raises:
-        What `load` raises.
+        ValueError: a question that cannot be asked.
     """
-    model, processor = load(arguments.model, arguments.device)
     for file in arguments.files:
         try:
             waveform = processor.load_audio(sys.stdin.buffer.read() if file == "-" else file)
@@ -112,9 +111,16 @@ def in_words(result: dict[str, Any], name_file: bool) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Answer for each file; returns the exit status."""
     arguments = parse_arguments(argv)
+    try:
+        model, processor = load(arguments.model, arguments.device)
+    except (OSError, ValueError, RuntimeError, AssertionError) as error:
+        print(f"cannot use the model {arguments.model!r}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
     failed = False
     try:
-        for result in answer(arguments):
+        for result in answer(model, processor, arguments):
             if "error" in result:
                 failed = True
                 print(result["error"], file=sys.stderr)
@@ -126,8 +132,8 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         return 130
-    except (OSError, ValueError, RuntimeError, AssertionError) as error:
-        print(f"cannot use the model {arguments.model!r}: {error}", file=sys.stderr)
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"cannot answer: {error}", file=sys.stderr)
         return 2
     return int(failed)
 

@@ -29,6 +29,8 @@ _FULL_SCALE = {np.dtype("int16"): 2.0**15, np.dtype("int32"): 2.0**31}
 # Louder than any waveform in [-1, 1]: integer samples stored as floats.
 _MAX_PEAK = 100.0
 _MAX_CHANNELS = 32
+# Lengths from here on are declared by WAVs that are streamed, whose length is not known: SoX takes the smallest.
+_UNKNOWN_LENGTH = 0x7FFF0000
 # Hz; beyond these a header or an argument is wrong, and resampling would take for ever.
 _SAMPLING_RATES = range(1000, 1_000_001)
 
@@ -122,7 +124,7 @@ def _read_mapping(source: Mapping, sampling_rate: int) -> np.ndarray:
     if source.get("array") is not None:
         waveform = as_waveform(source["array"])
         rate = source.get("sampling_rate")
-        if not isinstance(rate, int | np.integer):
+        if not isinstance(rate, int | np.integer) and not (isinstance(rate, float) and rate.is_integer()):
             raise ValueError(f"audio given as an array needs its 'sampling_rate' in Hz beside it, not {rate!r}")
         return _resampled(waveform, int(rate), sampling_rate, "the waveform")
     if source.get("bytes") is not None:
@@ -143,14 +145,28 @@ def _decode(file: str | io.BytesIO, name: str, sampling_rate: int) -> np.ndarray
             samples = sound.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError, TypeError) as error:
         raise ValueError(f"{name} cannot be decoded (wav, flac, ogg and mp3 can): {error}") from error
-    # libsndfile mends the length of a WAV cut short, but notes it; streamed ones declare the largest length there is.
+    # libsndfile mends the length of a WAV cut short, but notes it.
     declared = re.search(r"^\s*data\s*:\s*(\d+) \(should be", header, re.MULTILINE)
-    cut_short = len(samples) < expected or (declared and int(declared[1]) < 0x7FFFFFFF)
+    cut_short = len(samples) < expected or (declared and int(declared[1]) < _UNKNOWN_LENGTH)
     if cut_short or (container == "OGG" and not _has_last_page(file)):
         raise ValueError(f"{name} is truncated: it ends before the end that its headers declare")
     if len(samples) == 0:
+        if mended := _with_unknown_length(file):
+            return _decode(mended, name, sampling_rate)
         raise ValueError(f"{name} holds no samples")
     return _resampled(as_waveform(samples, name), rate, sampling_rate, name)
+
+
+def _with_unknown_length(file: str | io.BytesIO) -> io.BytesIO | None:
+    """A WAV that was streamed with lengths of 0 before samples, declared as others are; None for all else."""
+    if isinstance(file, str):
+        with open(file, "rb") as stream:
+            return _with_unknown_length(io.BytesIO(stream.read()))
+    data = file.getvalue()
+    length = data.find(b"data\0\0\0\0") + 4
+    if not data.startswith(b"RIFF\0\0\0\0") or length < 4 or len(data) <= length + 4:
+        return None
+    return io.BytesIO(data[:length] + b"\xff" * 4 + data[length + 4 :])
 
 
 def _has_last_page(file: str | io.BytesIO) -> bool:

@@ -13,6 +13,8 @@
 # limitations under the License.
 """Configuration of LISTEN: a frozen audio encoder, a trainable adapter, a frozen language model."""
 
+from copy import deepcopy
+
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig
 from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
@@ -150,6 +152,7 @@ class ListenConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
+        self.adapter_config = deepcopy(self.adapter_config)  # the caller's fits other backbones too
         self.adapter_config.fit(self.audio_config, self.text_config)
         self.tie_word_embeddings = getattr(self.text_config, "tie_word_embeddings", False)
 

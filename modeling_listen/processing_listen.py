@@ -263,11 +263,12 @@ class ListenProcessor(ProcessorMixin):
         """Prepare audio and text for the model.
 
         Args:
-            audio: a clip (see `load_audio`), a list of clips, or a list of such lists, one for each text.
+            audio: a clip (see `load_audio`), a list of clips, or a list of clips or such lists, one for each text.
             text: a plain question, which is rendered in the chat template behind its clips; or a prompt that already
                 holds a placeholder for each clip; or a list of them.
             response: what the model should answer, for training: appended to the prompt, with `labels` on its tokens.
-            rendered: whether a chat template made `text`; when left out, it did if the text spells control tokens.
+            rendered: whether a chat template made `text`; when left out, it did if the text spells control tokens. A
+                text that none made cannot spell the placeholder.
             kwargs: `sampling_rate` (of arrays given, in Hz), `device` (where to compute spectrograms), and all that
                 tokenizer and feature extractor take.
 
@@ -284,6 +285,8 @@ class ListenProcessor(ProcessorMixin):
             raise ValueError("give audio, text or both")
         if unknown := sorted(set(kwargs) - _KNOWN_KEYWORDS):
             raise TypeError(f"unknown keywords: {', '.join(unknown)}; audio goes by `audio`")
+        if seen := [name for name in ("images", "videos") if kwargs.get(name) is not None]:
+            raise TypeError(f"LISTEN takes audio and text, no {' or '.join(seen)}")
         clips, groups = (None, None) if audio is None else self._read(audio, kwargs)
         kwargs = self._with_defaults(kwargs)
         if text is None:
@@ -342,8 +345,8 @@ class ListenProcessor(ProcessorMixin):
         if isinstance(conversation.get("content"), list | tuple):
             return {**conversation, "content": self._with_audio(conversation["content"])}
         if conversation.get("type") == "audio":
-            sources = [conversation[key] for key in ("audio", "path", "url") if conversation.get(key) is not None]
-            return {"type": "audio", **({"audio": self.load_audio(sources[0])} if sources else {})}
+            source = conversation.get("audio")
+            return {"type": "audio", "audio": self.load_audio(conversation if source is None else source)}
         return conversation
 
     def _with_defaults(self, kwargs: dict) -> dict:
@@ -368,8 +371,10 @@ class ListenProcessor(ProcessorMixin):
             return [self.load_audio(audio)], None
         if not audio:
             raise ValueError("the list of audio is empty")
-        if all(isinstance(each, list | tuple) and not is_waveform(each) for each in audio):
-            return [self.load_audio(clip) for group in audio for clip in group], [len(group) for group in audio]
+        grouped = [isinstance(each, list | tuple) and not is_waveform(each) for each in audio]
+        if any(grouped):  # a clip beside lists of clips is a list of one
+            groups = [each if is_group else [each] for each, is_group in zip(audio, grouped, strict=True)]
+            return [self.load_audio(clip) for group in groups for clip in group], [len(group) for group in groups]
         return [self.load_audio(clip) for clip in audio], None
 
     def _with_spans(
@@ -389,9 +394,11 @@ class ListenProcessor(ProcessorMixin):
             )
         prompts = []
         for text, count, wanted in zip(texts, counts, groups, strict=True):
+            if rendered is False:
+                self._checked(text)
             # Plain questions spell no control tokens.
-            spells_control = any(token in text for token in self._control_tokens)
-            is_plain = not (spells_control if rendered is None else rendered)
+            spelled = sorted(token for token in self._control_tokens if token in text) if rendered is None else []
+            is_plain = not (spelled or rendered)
             if count == 0 and is_plain:
                 if wanted == 0:
                     raise ValueError(
@@ -401,7 +408,12 @@ class ListenProcessor(ProcessorMixin):
                 content = [*[{"type": "audio"}] * wanted, {"type": "text", "text": text}]
                 text = self.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
             elif count != wanted:
-                raise ValueError(f"a prompt holds {count} audio placeholders for its {wanted} clips: {text[:200]!r}")
+                taken = f"the text spells control tokens ({', '.join(spelled)}), so it is taken for rendered; "
+                remedy = "; pass rendered=False if it is a plain question"
+                raise ValueError(
+                    f"{taken if spelled else ''}a prompt holds {count} audio placeholders for its {wanted} clips: "
+                    f"{text[:200]!r}{remedy if spelled and not count else ''}"
+                )
             prompts.append(text)
         return prompts
 
@@ -411,11 +423,14 @@ class ListenProcessor(ProcessorMixin):
         return tuple((special | set(self.tokenizer.all_special_tokens)) - {self.audio_token})
 
 
-def _labels_of_last(inputs: BatchFeature, lengths: list[int]) -> torch.Tensor:
+def _labels_of_last(inputs: BatchFeature, lengths: list[int]) -> Any:
     """Labels `(batch, positions)` on the last tokens of each row, wherever its padding stands."""
-    from_end = inputs["attention_mask"].flip(-1).cumsum(-1).flip(-1)  # 1 at a row's last token, 2 before it, ...
-    kept = (from_end <= torch.tensor(lengths)[:, None]) & inputs["attention_mask"].bool()
-    return inputs["input_ids"].masked_fill(~kept, -100)
+    input_ids = inputs["input_ids"]
+    mask = torch.as_tensor(inputs["attention_mask"])
+    from_end = mask.flip(-1).cumsum(-1).flip(-1)  # 1 at a row's last token, 2 before it, ...
+    kept = (from_end <= torch.tensor(lengths)[:, None]) & mask.bool()
+    labels = torch.as_tensor(input_ids).masked_fill(~kept, -100)
+    return labels.numpy() if isinstance(input_ids, np.ndarray) else labels
 
 
 ListenProcessor.register_for_auto_class("AutoProcessor")

@@ -100,3 +100,13 @@ def test_a_model_that_is_not_there(model: str, sound: Path, capsys: pytest.Captu
 def test_a_device_that_is_not_there(demo_model: Path, sound: Path, capsys: pytest.CaptureFixture) -> None:
     assert main([str(sound), "Hi?", "--model", str(demo_model), "--device", "cuda:99"]) == 2
     assert "cannot use" in capsys.readouterr().err
+
+
+def test_a_question_that_cannot_be_asked_is_not_the_models_fault(
+    demo_model: Path, sound: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main([str(sound), "What does <|eot_id|> mean?", "--model", str(demo_model)]) == 2
+    said = capsys.readouterr().err
+    assert "cannot answer" in said
+    assert "spells control tokens (<|eot_id|>)" in said
+    assert "cannot use the model" not in said

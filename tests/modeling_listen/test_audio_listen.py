@@ -1,5 +1,6 @@
 import base64
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ class TestReadAudio:
             assert len(heard) == pytest.approx(SAMPLING_RATE, abs=2)
             inside = slice(1000, 15000)
             assert np.abs(heard[inside] - expected[inside]).max() < 0.01
-        array = {"array": mono, "sampling_rate": rate}
+        array = {"array": mono, "sampling_rate": float(rate)}
         assert len(read_audio(array, SAMPLING_RATE)) == pytest.approx(SAMPLING_RATE, abs=2)
 
     @pytest.mark.parametrize("extension", FORMATS)
@@ -59,6 +60,18 @@ class TestReadAudio:
         path.write_bytes(data[: int(len(data) * kept)])
         with pytest.raises(ValueError, match=rf"cut\.{extension}"):
             read_audio(path, SAMPLING_RATE)
+
+    @pytest.mark.parametrize("length", [0x7FFFF000, 0x7FFFFFFE, 0x80000000, 0xFFFFFFFF, 0])
+    def test_a_streamed_wav_does_not_know_its_length(self, tmp_path, length):
+        data = encoded(tone(1.0, SAMPLING_RATE))
+        start = data.index(b"data") + 4
+        riff = min(length + start - 4, 0xFFFFFFFF) if length else 0
+        data = b"RIFF" + struct.pack("<I", riff) + data[8:start] + struct.pack("<I", length) + data[start + 4 :]
+        (tmp_path / "pipe.wav").write_bytes(data)
+        for source in (data, tmp_path / "pipe.wav"):
+            assert np.array_equal(
+                read_audio(source, SAMPLING_RATE), read_audio(encoded(tone(1.0, SAMPLING_RATE)), SAMPLING_RATE)
+            )
 
     @pytest.mark.parametrize("data", [b"", b"RIFF", b"not audio at all" * 99, bytes(5000)])
     def test_what_is_no_audio_names_itself(self, tmp_path, data):
@@ -92,6 +105,7 @@ class TestReadAudio:
             ({"path": None, "bytes": None}, "needs 'path'"),
             ({"array": np.zeros(99)}, "needs its 'sampling_rate'"),
             ({"array": np.zeros(99), "sampling_rate": "16000"}, "needs its 'sampling_rate'"),
+            ({"array": np.zeros(99), "sampling_rate": 16000.5}, "needs its 'sampling_rate'"),
             ({"array": np.zeros(99), "sampling_rate": -1}, "sampling_rate of -1 Hz"),
             ({"array": np.zeros(99), "sampling_rate": 1}, "sampling_rate of 1 Hz"),
             ({"array": np.zeros(0), "sampling_rate": 16000}, "is empty"),

@@ -134,6 +134,13 @@ class TestConfig:
         with pytest.raises(ValueError, match=message):
             ListenConfig(audio_config={"model_type": "whisper", "encoder_layers": 4}, adapter_config=options)
 
+    def test_one_adapters_configuration_fits_several_backbones(self):
+        adapter = ListenAdapterConfig()
+        for width in (48, 96):
+            audio = {"model_type": "whisper", "d_model": width, "encoder_attention_heads": 4}
+            assert ListenConfig(audio_config=audio, adapter_config=adapter).adapter_config.hidden_size == width
+        assert adapter.hidden_size is None
+
     def test_every_field_has_a_default(self):
         config = ListenConfig()
         assert config.adapter_config.num_query_tokens == 64

@@ -121,6 +121,28 @@ class TestCall:
         together = processor([noise(), noise(0.5)], "Same?")
         assert spans(processor, together["input_ids"][0]) == [NUM_QUERY_TOKENS] * 2
 
+    def test_a_clip_beside_lists_of_clips_is_a_list_of_one(self, processor):
+        first, second, third = noise(), noise(0.5), noise(0.2)
+        expected = processor([[first, second], [third]], ["Same?", "No?"])
+        for audio, texts in (
+            ([[first, second], third], ["Same?", "No?"]),
+            ([third, [first, second]], ["No?", "Same?"]),
+        ):
+            inputs = processor(audio, texts)
+            assert len(inputs["input_features"]) == 3
+            assert spans(processor, inputs["input_ids"][texts.index("Same?")]) == [NUM_QUERY_TOKENS] * 2
+        assert torch.equal(processor([[first, second], third], ["Same?", "No?"])["input_ids"], expected["input_ids"])
+
+    def test_a_plain_question_may_spell_control_tokens_but_not_the_placeholder(self, processor):
+        question = "What does <|eot_id|> mean?"
+        with pytest.raises(ValueError, match=r"spells control tokens \(<\|eot_id\|>\).*pass rendered=False"):
+            processor(noise(), question)
+        asked = processor(noise(), question, rendered=False)["input_ids"][0].tolist()
+        tokens = processor.tokenize_prompt(question)
+        assert asked == tokens.prefix + processor.audio_span() + tokens.suffix
+        with pytest.raises(ValueError, match="only stands for audio"):
+            processor(noise(), f"What does {PLACEHOLDER} mean?", rendered=False)
+
     @pytest.mark.parametrize(("seconds", "windows"), [(0.01, 1), (2.0, 1), (2.001, 2), (5.0, 3)])
     def test_long_clips_are_heard_in_windows(self, processor, seconds, windows):
         inputs = processor(noise(seconds), QUESTION)
@@ -186,6 +208,17 @@ class TestCall:
         with pytest.raises(TypeError, match="unknown keywords: audios"):
             processor(audios=noise(), text=QUESTION)
 
+    def test_other_modalities_are_refused(self, processor):
+        processor(noise(), QUESTION, images=None)
+        with pytest.raises(TypeError, match="takes audio and text, no images or videos"):
+            processor(noise(), QUESTION, images=[noise()], videos=[noise()])
+
+    def test_labels_are_of_the_kind_that_is_wanted(self, processor):
+        expected = processor(noise(), QUESTION, response="Yes.")["labels"]
+        labels = processor(noise(), QUESTION, response="Yes.", return_tensors="np")["labels"]
+        assert isinstance(labels, np.ndarray)
+        assert np.array_equal(labels, expected)
+
     def test_responses_match_texts(self, processor):
         with pytest.raises(ValueError, match="1 texts, but 2 responses"):
             processor(noise(), QUESTION, response=["Yes.", "No."])
@@ -200,7 +233,15 @@ class TestChatTemplate:
         path = tmp_path / "clip.wav"
         soundfile.write(path, noise(), SAMPLING_RATE, subtype="FLOAT")
         expected = processor(noise(), QUESTION)
-        for part in (audio_part(noise()), {"type": "audio", "path": str(path)}, {"type": "audio", "url": str(path)}):
+        for source in (
+            {"audio": noise()},
+            {"audio": {"array": noise(), "sampling_rate": SAMPLING_RATE}},
+            {"path": str(path)},
+            {"url": str(path)},
+            {"array": noise(), "sampling_rate": SAMPLING_RATE},
+            {"bytes": path.read_bytes(), "path": "elsewhere.wav"},
+        ):
+            part = {"type": "audio", **source}
             inputs = processor.apply_chat_template(user(part, text_part(QUESTION)), **self.options)
             assert torch.equal(inputs["input_ids"], expected["input_ids"])
             torch.testing.assert_close(inputs["input_features"], expected["input_features"])
@@ -236,7 +277,13 @@ class TestChatTemplate:
 
     @pytest.mark.parametrize(
         "conversation",
-        [[], [[]], user({"type": "image", "image": "x"}), user({"type": "audio", "audio": "nowhere.wav"})],
+        [
+            [],
+            [[]],
+            user({"type": "image", "image": "x"}),
+            user({"type": "audio", "audio": "nowhere.wav"}),
+            user({"type": "audio", "sampling_rate": SAMPLING_RATE}),
+        ],
     )
     def test_bad_conversations(self, processor, conversation):
         with pytest.raises((ValueError, TypeError), match=r"."):
