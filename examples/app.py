@@ -4,7 +4,8 @@ pip install -e ".[app]" -c constraints.txt
 python examples/app.py                                      # the miniature, with sounds of its own; no download
 python examples/app.py --model FOLDER_OR_HUB_ID --compare FOLDER_OR_HUB_ID
 
-Two models answer side by side: one trained with positive and negative samples, one without negatives.
+The miniature's two models answer side by side: one trained with positive and negative samples, one without negatives.
+Yours answers alone, or beside the one that you name.
 """
 
 import argparse
@@ -28,9 +29,15 @@ QUESTIONS = [QUESTION.format("a dog"), "Replay the audio.", "Identify sounds tha
 LABELS = "frog, crickets, crackling fire, rooster, dog, rain, siren, engine"
 IDEA = """# LISTEN
 An audio language model that knows what it does **not** hear. Encoder and language model are frozen; one small adapter
-was trained on what the language model itself says of each recording's caption: on the left of the sounds that are
-there **and of sounds that are not**, on the right of the sounds that are there alone.
+was trained on what the language model itself says of each recording's caption.
 """
+SIDES = """On the left it was trained on answers about sounds that are there **and about sounds that are not**, on the
+right about sounds that are there alone.
+"""
+MINIATURE = {
+    "Trained with negatives": str(ADAPTERS / "positive_negative"),
+    "Trained without negatives": str(ADAPTERS / "positive_positive"),
+}
 STYLE = """
 .listen {--yes: #0072B2; --no: #D55E00; display: grid; gap: 1rem}
 .listen section {border: 1px solid var(--border-color-primary); border-radius: 8px; padding: .8rem 1rem}
@@ -117,6 +124,17 @@ def show_presence(titles: list[str], labels: list[str], columns: list[list[float
     return f'<div class="listen"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
 
 
+def choose_models(model: str | None, compare: str | None) -> dict[str, str]:
+    """Title -> folder or Hub id of each model: the miniature's two, unless others are named."""
+    if model is None and compare is None:
+        return MINIATURE
+    titles = {}
+    for source in filter(None, (model or MINIATURE["Trained with negatives"], compare)):
+        name = Path(source).resolve().name if Path(source).is_dir() else source
+        titles[source if name in titles else name] = source
+    return titles
+
+
 def build_page(models: list[Model], sounds: dict[str, str]) -> gr.Blocks:
     """The page: sound and question on top, the models' answers side by side, then the presence table.
 
@@ -150,7 +168,7 @@ def build_page(models: list[Model], sounds: dict[str, str]) -> gr.Blocks:
         return show_presence([each.title for each in models], labels, columns)
 
     with gr.Blocks(title="LISTEN", analytics_enabled=False) as page:
-        gr.Markdown(IDEA)
+        gr.Markdown(IDEA + SIDES if [each.title for each in models] == list(MINIATURE) else IDEA)
         with gr.Row():
             with gr.Column():
                 audio = gr.Audio(next(iter(sounds.values())), type="filepath", label="Sound", buttons=[])
@@ -190,15 +208,13 @@ def sample_sounds(number: int = 6) -> dict[str, str]:
 def main(argv: list[str] | None = None) -> None:
     """Load the models and serve the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default=str(ADAPTERS / "positive_negative"), help="trained with negatives")
-    parser.add_argument("--compare", default=str(ADAPTERS / "positive_positive"), help="without; '' for none")
+    parser.add_argument("--model", help="folder or Hub id; the miniature trained with negatives where left out")
+    parser.add_argument("--compare", help="one to set beside it; '' for none, which is the default with --model")
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--share", action="store_true", help="a public address, by gradio's servers")
     arguments = parser.parse_args(argv)
     with errors_as_messages():
-        models = [Model.load("Trained with negatives", arguments.model)]
-        if arguments.compare:
-            models.append(Model.load("Trained without negatives", arguments.compare))
+        models = [Model.load(*each) for each in choose_models(arguments.model, arguments.compare).items()]
     sounds = sample_sounds()
     theme = gr.themes.Default(primary_hue="slate", font=["system-ui", "sans-serif"], font_mono=["monospace"])
     build_page(models, sounds).launch(

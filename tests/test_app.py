@@ -1,5 +1,6 @@
 """The page, as a real process that a client asks over HTTP."""
 
+import importlib.util
 import re
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -80,6 +82,34 @@ def test_what_cannot_be_answered_is_said(
     path.write_bytes(content or sound.read_bytes())
     with pytest.raises(gradio_client.exceptions.AppError, match=message):
         client.predict(gradio_client.handle_file(path), text, api_name=endpoint)
+
+
+@pytest.fixture(scope="module")
+def app() -> ModuleType:
+    """The program as a module."""
+    spec = importlib.util.spec_from_file_location("app", ROOT / "examples" / "app.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_model_of_ones_own_stands_alone_under_its_own_name(app: ModuleType, tmp_path: Path) -> None:
+    mine, other = tmp_path / "first" / "mine", tmp_path / "second" / "mine"
+    for folder in (mine, other):
+        folder.mkdir(parents=True)
+    assert app.choose_models(None, None) == app.MINIATURE
+    assert list(app.choose_models(None, "")) == ["positive_negative"]
+    assert app.choose_models(str(mine), None) == {"mine": str(mine)}
+    assert app.choose_models("org/model", str(mine)) == {"org/model": "org/model", "mine": str(mine)}
+    assert app.choose_models(str(mine), str(other)) == {"mine": str(mine), str(other): str(other)}
+
+
+def test_a_page_with_one_model(app: ModuleType, demo_model: Path, sound: Path) -> None:
+    page = app.build_page([app.Model.load("mine", str(demo_model))], {"noise": str(sound)})
+    said = [block.value for block in page.blocks.values() if isinstance(block, app.gr.Markdown)]
+    assert said == [app.IDEA.strip()]
+    [ask] = [each for each in page.fns.values() if each.api_name == "ask"]
+    assert re.findall(r"<h3>(.*?)</h3>", ask.fn(str(sound), "Is there a dog?"))[0] == "mine"
 
 
 def test_nothing_is_fetched_from_elsewhere(page: str) -> None:
