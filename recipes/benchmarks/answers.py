@@ -23,15 +23,22 @@ _LONE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
 _NO_VERDICT = re.compile(
     r"\byes ?(?:/|or|and/or|-or-) ?no\b|\bno ?(?:/|or|-or-) ?yes\b"
     r"|\bno (?:doubt|question about it|wonder|problem)\b|\bnot (?:only|just|merely)\b"
+    r"|\bwithout (?:a |any )?(?:doubt|question)\b|\b(?:can ?not|can't) deny\b"
 )
 _ANSWER_WORD = r"(?:(?P<yes>yes|yeah|yep|yup)|(?P<no>no|nope|nah))\b"
+# After "no": "no humans are there" is about humans; "no there are none" and "no because ..." are answers.
+_A_NOUN = (
+    r" (?!(?:there|it|i|we|you|he|she|they|this|that|these|those|the|an?|my|in|on|from|at|to|for|as|because|since|due"
+    r"|based|given|and|but|or|so|not)\b)\w"
+)
 _STATED = re.compile(
     r"\b(?:answer(?: to (?:the|this|your) question)?(?:\s*(?:is|would be|should be|[:=-]))+"
-    r"|i(?:'d| would)? (?:say|think))"
+    rf"|i(?:'d| would)? (?:say|think)(?! no{_A_NOUN}))"
     rf"\s*(?:an? )?(?:definite |clear |simple )?{_ANSWER_WORD}"
 )
 _OPENING = re.compile(rf"\W*(?:and |but |or )?{_ANSWER_WORD}")
-_ALONE = re.compile(rf"(?<=[.,;:!?\n-])\s*{_ANSWER_WORD}\s*(?=[.,;:!?\n-]|$)")
+_SECOND = re.compile(rf"{_OPENING.pattern}(?!(?<=\bno){_A_NOUN})")
+_ALONE = re.compile(rf"(?<=[.,;:!?\n-])\s*(?:(?:so|hence|thus|therefore) )?{_ANSWER_WORD}\s*(?=[.,;:!?\n-]|$)")
 _WHOLE = {"y": "yes", "true": "yes", "correct": "yes", "n": "no", "false": "no", "incorrect": "no"}
 
 # What a system says when it does not answer.
@@ -46,7 +53,7 @@ _NO_ANSWER = re.compile(
     r"\b(?:provided|attached|given|uploaded|shared|included)\b"
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?\n])")
-_CLAUSE_END = re.compile(r"[.!?;\n]+|,? (?:but|however|although|though|whereas|while)\b")
+_CLAUSE_END = re.compile(r"[.!?;\n]+|,? (?:(?<!nothing )but|however|although|though|whereas|while)\b")
 _HEDGE = re.compile(r"\b(?:might|may|maybe|perhaps|possible|possibly|if|whether)\b")
 _DENIAL = re.compile(
     r"\b(?:no|not|none|nothing|never|neither|nor|without|cannot|unable|absent|absence|lacks?|\w+n't)\b"
@@ -57,6 +64,19 @@ _EXISTENCE = re.compile(
     r"|featur(?:es?|ed|ing)|notice[ds]?|noticeable|identif(?:y|ied|iable)|find|found|exists?"
     r"|in the (?:audio|recording|clip|sound))\b"
 )
+# That something is there, or can be heard; "what I can hear" does not say so.
+_AFFIRMATION = re.compile(
+    r"\b(?:there(?:'s| is| are| was| were| seems?| appears?)|(?<!what i )(?<!what i can )hears?|heard|audible"
+    r"|contain(?:s|ed|ing)?|include[sd]?|including|present|detect(?:s|ed)?|featur(?:es?|ed|ing)|notice[ds]?"
+    r"|identif(?:y|ied)|find|found|exists?)\b"
+)
+# Words between an affirmation and what denies it: "there seems to be no", "contains the sound of no".
+_LINK = re.compile(
+    r"an?|the|any|all|this|that|these|of|in|to|at|it|i|we|be|been|is|are|was|were|am|do|does|did|can|could|has|have|had"
+    r"|would|seems?|appears?|there|here|also|still|just|audio|recording|clip|sounds?|\w+ly"
+)
+# What is excepted from a denial is there; whether it is what was asked for, the text alone does not tell.
+_EXCEPTION = re.compile(r"\b(?:except(?:ing)?|besides|nothing but|other than|apart from|aside from)\b")
 
 
 def parse_yes_no(response: str | None, mode: str = "strict") -> str | None:
@@ -72,12 +92,14 @@ def parse_yes_no(response: str | None, mode: str = "strict") -> str | None:
     finds both yes and no, the response contradicts itself and the result is None:
 
     1. a stated answer ("the answer is no", "Answer: yes", "I would say no"), a yes or no (also yeah, yep, yup, nope,
-       nah) that stands alone between punctuation ("Well, yes."), and, where nothing is stated, one that opens the
-       response ("No there isn't"); so "there is no doubt" and "yesterday" are neither;
+       nah) that stands alone between punctuation ("Well, yes.", "..., so no."), and, where nothing is stated, one that
+       opens the response ("No there isn't"); so "there is no doubt", "yesterday" and the "no" of "Yes. No other
+       sounds" are neither;
     2. the whole response being y, n, true, false, correct or incorrect;
     3. saying that it cannot be answered ("I cannot determine", "no audio was provided"): None;
     4. clauses that say that something is there ("I can hear a dog") or is not ("there isn't one", "not present"),
-       those with "might", "perhaps", "whether" and the like left out.
+       those with "might", "perhaps", "whether" and the like left out, and those that say both ("I hear rain and no
+       dog") or deny with an exception ("nothing but rain").
 
     Args:
         response: what the system said; None for a question it did not answer.
@@ -120,7 +142,7 @@ def _parse_yes_no_strictly(response: str) -> str | None:
     verdicts = [match.lastgroup for match in _ALONE.finditer(f"\n{statements}")]
     if opening and not stated:  # before a stated answer, "No" may begin any sentence
         verdicts.append(opening.lastgroup)
-        if following := _OPENING.match(opening.string, opening.end()):
+        if following := _SECOND.match(opening.string, opening.end()):
             verdicts.append(following.lastgroup)  # "Yes and no"
     if found := set(stated + verdicts):
         return found.pop() if len(found) == 1 else None
@@ -136,10 +158,24 @@ def _read_clause(clause: str) -> str | None:
     if _HEDGE.search(clause):
         return None
     exists = _EXISTENCE.search(clause) is not None
-    if _DENIAL.search(clause):
-        # "Not really" denies; "it does not sound like that at all" says nothing of what is there.
-        return "no" if exists or len(clause.split()) <= 4 else None
-    return "yes" if exists else None
+    denial = _DENIAL.search(clause)
+    if not denial:
+        return "yes" if exists else None
+    if _EXCEPTION.search(clause) or (exists and _is_mixed(clause, denial)):
+        return None
+    # "Not really" denies; "it does not sound like that at all" says nothing of what is there.
+    return "no" if exists or len(clause.split()) <= 4 else None
+
+
+def _is_mixed(clause: str, denial: re.Match[str]) -> bool:
+    """Whether a clause affirms one thing and denies another: "I hear rain and no dog", "without rain, I hear it"."""
+    affirmation = _AFFIRMATION.search(clause)
+    if not affirmation:
+        return False
+    if denial.start() < affirmation.end():
+        return clause.lstrip(" ,").startswith("without ")
+    between = re.findall(r"[\w']+|,", clause[affirmation.end() : denial.start()])
+    return not all(_LINK.fullmatch(word) for word in between)
 
 
 def parse_choice(response: str | None, options: Sequence[str], mode: str = "strict") -> str | None:

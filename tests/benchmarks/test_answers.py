@@ -135,9 +135,66 @@ class TestYesNoStrict:
         assert parse_yes_no(response) is None
 
     @pytest.mark.parametrize(
+        ("response", "answer"),
+        [
+            # "No" and "without" that deny something else, or nothing.
+            ("Without a doubt, there is a dog barking.", "yes"),
+            ("There is, without question, a dog.", "yes"),
+            ("I cannot deny that there is a dog.", "yes"),
+            ("Yes. No other sounds are heard.", "yes"),
+            ("Yes (no other sounds).", "yes"),
+            ("Yes\nNo other sounds.", "yes"),
+            ("Yes, no humans are heard.", "yes"),
+            ("Yes there is a dog barking. I think no humans are present.", "yes"),
+            ("Yes, there is a dog with no other sounds.", "yes"),
+            # Clauses that affirm one thing and deny another: which was asked for, the text does not tell.
+            ("I can hear a dog barking with no other sounds.", None),
+            ("The audio contains only the sound of a dog, with no background noise.", None),
+            ("I can clearly hear a dog barking, and there is no other sound.", None),
+            ("There is a dog barking in the distance without any music.", None),
+            ("A dog is audible and no cat is.", None),
+            ("A dog is present, not a cat.", None),
+            ("The recording features a dog barking, not a cat.", None),
+            ("I hear rain without any dog barking.", None),
+            ("Without any music, I can hear a dog.", None),
+            ("I can't hear anything except a dog.", None),
+            ("I hear nothing but rain", None),
+            ("Nothing but rain.", None),
+            ("There is no sound other than rain.", None),
+            # Two verdicts.
+            ("Yes, no there isn't.", None),
+            ("Yes. No, there is no cat.", None),
+            ("No. Yes, a faint one.", None),
+            ("Yes. I would say no.", None),
+            # What is asked for is denied.
+            ("There is no dog barking, only rain.", "no"),
+            ("Without a dog sound in it, the answer is no.", "no"),
+            ("No. No other sounds are heard.", "no"),
+            ("No without a doubt", "no"),
+            ("I think no dog is present.", "no"),
+            ("I think no, because nobody speaks.", "no"),
+            ("I'd say no because nobody speaks", "no"),
+            ("In the audio, there is no dog.", "no"),
+            ("There is clearly no dog.", "no"),
+            ("There seems to be no dog in the audio.", "no"),
+            ("I hear absolutely nothing like a dog.", "no"),
+            ("The sounds heard in this recording do not include a dog.", "no"),
+            ("From what I can hear in the recording, a dog is not present.", "no"),
+            ("The audio is without any audible dog.", "no"),
+            ("The presence of a dog cannot be detected.", "no"),
+            ("There is an absence of dogs.", "no"),
+            ("The audio contains neither dogs nor cats.", "no"),
+            ("The recording contains no dog and no cat.", "no"),
+        ],
+    )
+    def test_denials_of_something_else(self, response, answer):
+        assert parse_yes_no(response) == answer
+
+    @pytest.mark.parametrize(
         "hostile",
         ["a", "no ", "\n", " ", "<think>", "</think>", "?", "(", "\n(", "can't ", "'", "answer: ", "answer is ", "-",
-         "no audio ", " but", "a a ", "a.", "option ", "not ", "ﷺ", "yes and ", "\u200b", "*_", "in the ", "9"],
+         "no audio ", " but", "a a ", "a.", "option ", "not ", "ﷺ", "yes and ", "\u200b", "*_", "in the ", "9",
+         "there is ", "without ", "hear it ", "nothing but "],
     )  # fmt: skip
     def test_time_is_linear_in_the_length(self, hostile):
         response = hostile * (100_000 // len(hostile.encode()))
