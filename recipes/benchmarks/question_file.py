@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipes.annotations import AnnotationError, read_csv, read_json_lines
+from recipes.benchmarks.answers import parse_word
 from recipes.benchmarks.base import apply_missing_audio
 from recipes.benchmarks.hub import read_parquet
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 ANSWER_TYPES = ("yes_no", "choice", "word")
 _NEEDED = ("audio", "question", "answer")
+_RESERVED = ("system", "response", "p_yes", "parsed", "error", "clip_key")  # what answers add
 
 
 def read_questions(path: str | Path, missing_audio: str = "keep") -> "datasets.Dataset":
@@ -23,14 +25,16 @@ def read_questions(path: str | Path, missing_audio: str = "keep") -> "datasets.D
         path: a file with the columns `audio` (path, relative to the file's folder; in JSON Lines and Parquet also
             `{"path", "bytes"}`), `question` and `answer`. As you like: `id` (default: the row's number), `benchmark`
             (default: the file's name), `subset`, `seed` (what the text bound reads), `answer_type` and `options` (a
-            list; see `recipes.benchmarks.answers.parse_answer`), and others, which are kept.
+            list; see `recipes.benchmarks.answers.parse_answer`), and others, which are kept. A `word` is stored as
+            `recipes.benchmarks.answers.parse_word` reads it.
         missing_audio: see `recipes.benchmarks.load_benchmark`.
 
     Returns:
         Records of `recipes.records.QUESTION_FEATURES` and the other columns.
 
     Raises:
-        AnnotationError: the file is not there, lacks a column, or an answer is none that its question can have.
+        AnnotationError: the file is not there, lacks a column, has one that answers will have, or an answer is none
+            that its question can have.
         FileNotFoundError: a recording is missing and `missing_audio` is "error".
     """
     import datasets
@@ -45,7 +49,10 @@ def read_questions(path: str | Path, missing_audio: str = "keep") -> "datasets.D
         raise AnnotationError(f"{path} holds no question")
     if len({row["id"] for row in rows}) < len(rows):
         raise AnnotationError(f"{path}: an id is there twice; ids must be unique")
-    questions = datasets.Dataset.from_list(rows)
+    names = dict.fromkeys(name for row in rows for name in row)
+    if reserved := [name for name in _RESERVED if name in names]:
+        raise AnnotationError(f"{path}: answers will have the column {', '.join(reserved)}; call yours otherwise")
+    questions = datasets.Dataset.from_dict({name: _alike([row.get(name) for row in rows]) for name in names})
     text = datasets.Value("string")
     stored = {**QUESTION_FEATURES, "audio": {"bytes": datasets.Value("binary"), "path": text}}
     own = {name: feature for name, feature in questions.features.items() if name not in stored}
@@ -64,32 +71,45 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     return ((f"{path}, row {number}", row) for number, row in enumerate(read_parquet(path, _NEEDED)))
 
 
+def _alike(values: list[Any]) -> list[Any]:
+    """A column's values; as text where some are of another kind than others."""
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) <= 1 or kinds == {int, float}:
+        return values
+    return [None if value is None else str(value) for value in values]
+
+
 def _checked(row: dict[str, Any], number: int, where: str, path: Path) -> dict[str, Any]:
-    if any(not row.get(name) for name in _NEEDED):
+    if any(row.get(name) in (None, "") for name in _NEEDED):
         raise AnnotationError(f"{where}: {', '.join(_NEEDED)} are needed, each not empty: {row!r:.200}")
     audio = row["audio"]
     audio = {"path": audio} if isinstance(audio, str) else audio
     if not isinstance(audio, dict) or not (audio.get("path") or audio.get("bytes")):
         raise AnnotationError(f"{where}: `audio` is {audio!r:.200}; a path is needed")
     file = audio.get("path")
-    answer_type = row.get("answer_type") or "yes_no"
-    answer = str(row["answer"]).strip()
-    if answer_type == "yes_no":
-        answer = answer.lower()
-        if answer not in ("yes", "no"):
-            raise AnnotationError(f"{where}: the answer is {row['answer']!r}; give yes or no, or an `answer_type`")
-    elif answer_type not in ANSWER_TYPES:
-        raise AnnotationError(f"{where}: the answer_type is {answer_type!r}; it must be {', '.join(ANSWER_TYPES)}")
-    elif answer_type == "choice":
-        options = row.get("options")
-        if not isinstance(options, list) or answer not in options:
-            raise AnnotationError(f"{where}: the answer {answer!r} must be one of `options`, a list, not {options!r}")
+    defaults = {"id": number, "benchmark": path.stem, "subset": "all", "answer_type": "yes_no"}
+    row |= {name: str(default if row.get(name) in (None, "") else row[name]) for name, default in defaults.items()}
+    row |= {name: str(row[name]) for name in ("question", "seed") if row.get(name) is not None}
     return {
         **row,
-        "id": str(row.get("id") or number),
-        "benchmark": row.get("benchmark") or path.stem,
-        "subset": row.get("subset") or "all",
         "audio": {"path": None if file is None else str(path.parent / file), "bytes": audio.get("bytes")},
-        "answer": answer,
-        "answer_type": answer_type,
+        **_answer(row, where),
     }
+
+
+def _answer(row: dict[str, Any], where: str) -> dict[str, Any]:
+    """The answer, as responses to such a question are read, and the options of a choice."""
+    answer, answer_type = str(row["answer"]).strip(), row["answer_type"]
+    if answer_type not in ANSWER_TYPES:
+        raise AnnotationError(f"{where}: the answer_type is {answer_type!r}; it must be {', '.join(ANSWER_TYPES)}")
+    if answer_type == "choice":
+        options = row.get("options")
+        options = [str(option) for option in options] if isinstance(options, list) else options
+        if not isinstance(options, list) or answer not in options:
+            raise AnnotationError(f"{where}: the answer {answer!r} must be one of `options`, a list, not {options!r}")
+        return {"answer": answer, "options": options}
+    if answer_type == "yes_no" and answer.lower() not in ("yes", "no"):
+        raise AnnotationError(f"{where}: the answer is {row['answer']!r}; give yes or no, or an `answer_type`")
+    if answer_type == "word" and (word := parse_word(answer)) is None:
+        raise AnnotationError(f"{where}: the answer is {row['answer']!r}; give one word")
+    return {"answer": word if answer_type == "word" else answer.lower()}

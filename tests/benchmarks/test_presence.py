@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from recipes.benchmarks.presence import presence_questions
+from recipes.benchmarks.specification import load_apart, load_specified
 from recipes.corpora import load_corpus
 from recipes.records import QUESTION_FEATURES
 
@@ -81,3 +82,23 @@ def test_real_recordings(shared_data: Path) -> None:
     answers = questions["answer"][:]
     assert answers.count("yes") == answers.count("no") == len(answers) / 2
     assert all(Path(audio["path"]).is_file() for audio in questions["audio"])
+
+
+def test_a_misspelled_strategy_is_refused(folder: Path) -> None:
+    rows = "".join(f"{name},{tags},test\n" for name, tags in CLIPS.items())
+    (folder / "metadata.csv").write_text(f"file,tags,split\n{rows}")
+    with pytest.raises(ValueError, match="'adverserial' is no strategy; there are random, popular, adversarial"):
+        load_specified(f"presence/folder:test:adverserial={folder}")
+    assert set(load_specified(f"presence/folder:test[:50%]:adversarial={folder}")["sampling"]) == {"adversarial"}
+
+
+def test_benchmarks_of_one_file_are_taken_apart(tmp_path: Path) -> None:
+    rows = ["a,x,1", "a,y,2", "b,x,3", "a,x,4", "a,x,5"]
+    lines = [f"{row},a.wav,Is there a dog?,yes" for row in rows]
+    (tmp_path / "mine.csv").write_text("\n".join(["benchmark,subset,id,audio,question,answer", *lines]))
+    parts = load_apart(str(tmp_path / "mine.csv"), limit=2)
+    assert [(part[0]["benchmark"], part[0]["subset"], part["id"][:]) for part in parts] == [
+        ("a", "x", ["1", "4"]),
+        ("a", "y", ["2"]),
+        ("b", "x", ["3"]),
+    ]

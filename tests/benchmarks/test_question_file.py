@@ -56,6 +56,9 @@ def test_recordings_may_lie_in_the_file(tmp_path: Path) -> None:
         ),
         ([{**ROWS[0], "answer_type": "choice", "options": "Yes; No"}], "must be one of `options`, a list"),
         ([{**ROWS[0], "answer_type": "choice", "options": ["A", "B"]}], "must be one of `options`, a list"),
+        ([{**ROWS[0], "answer_type": "word", "answer": "the water splashes"}], "'the water splashes'; give one word"),
+        ([ROWS[0], {**ROWS[1], "p_yes": 0.5}], r"answers will have the column p_yes; call yours otherwise"),
+        ([{**ROWS[0], "system": "x", "response": "y"}], r"answers will have the column system, response"),
         ([{**ROWS[0], "audio": 3}], "a path is needed"),
         ([{**row, "id": "x"} for row in ROWS], "an id is there twice"),
         ([], r"mine\.jsonl is empty"),
@@ -104,3 +107,35 @@ def test_missing_recordings_are_kept_skipped_or_an_error(tmp_path: Path, caplog:
 def test_choices_have_a_list_of_options(tmp_path: Path) -> None:
     row = {**ROWS[0], "answer_type": "choice", "options": ["Dog", "Cat"], "answer": "Cat"}
     assert read_questions(write(tmp_path / "mine.jsonl", [row]))[0]["options"] == ["Dog", "Cat"]
+
+
+def test_words_are_stored_as_responses_are_read(tmp_path: Path) -> None:
+    answers = ["Water", 2, "a dog", " The answer is eleven.", 0]
+    rows = [{**ROWS[0], "answer_type": "word", "answer": answer} for answer in answers]
+    questions = read_questions(write(tmp_path / "mine.jsonl", rows))
+    assert questions["answer"][:] == ["water", "two", "dog", "eleven", "zero"]
+
+
+def test_ids_are_counted_from_zero_too(tmp_path: Path) -> None:
+    rows = [{**row, "id": number} for number, row in enumerate(ROWS)]
+    for suffix in (".csv", ".jsonl", ".parquet"):
+        assert read_questions(write(tmp_path / f"mine{suffix}", rows))["id"][:] == ["0", "1"]
+
+
+def test_columns_may_begin_in_a_later_row(tmp_path: Path) -> None:
+    choice = {**ROWS[0], "answer_type": "choice", "options": [1, 2], "answer": 2}
+    rows = [{name: ROWS[0][name] for name in ("audio", "question", "answer")}, choice]
+    questions = read_questions(write(tmp_path / "mine.jsonl", rows))
+    assert questions["options"][:] == [None, ["1", "2"]]
+    assert questions["seed"][:] == [None, "a dog"]
+    assert questions["answer"][:] == ["yes", "2"]
+
+
+def test_columns_of_several_kinds_become_text(tmp_path: Path) -> None:
+    values = ["loud", 3, None, [1]]
+    rows = [
+        {**ROWS[0], "level": value, "weight": weight} for value, weight in zip(values, (1, 0.5, 2, 1), strict=True)
+    ]
+    questions = read_questions(write(tmp_path / "mine.jsonl", rows))
+    assert questions["level"][:] == ["loud", "3", None, "[1]"]
+    assert questions["weight"][:] == [1, 0.5, 2, 1]
