@@ -284,7 +284,7 @@ class AnswerMetric(_LocalMetric):
                 raise ValueError(f"{len(column)} {name} for {len(references)} references")
         if types is None:
             return result
-        types = np.asarray(types)
+        types = np.asarray(types, dtype=str)
         solved = None if groups is None else np.isin(groups, np.asarray(groups)[right & (types == "Solvable")])
         for each in dict.fromkeys(types.tolist()):
             of_type = types == each

@@ -75,7 +75,7 @@ def _example(rows: list[dict[str, Any]]) -> Example:
     return Example(
         question=str(first["question"]),
         answer=str(first["answer"]),
-        clip=Path(str(first["clip"])).name if first["clip"] else "",
+        clip=Path(str(first["recording"])).name if first["recording"] else "",
         where=f"{first['benchmark']}: {first['subset']}".removesuffix(": ").replace("_", " "),
         replies=[Reply(row["system"], _cut(row["response"]), _verdict(row)) for row in rows],
     )

@@ -15,6 +15,7 @@ SCORES = ("n", "accuracy", "f1_yes", "f1_no", "f1_weighted", "yes_rate", "auroc"
 # Folders are searched this deep: a run's own outputs, not corpora that may lie beside them.
 _DEPTH = 3
 _ANSWER_COLUMNS = ("id", "benchmark", "subset", "question", "answer", "system", "response", "p_yes", "parsed")
+_CLIP_COLUMNS = ("clip", "recording")
 _REQUIRED_COLUMNS = {"id", "benchmark", "question", "answer", "system", "parsed"}
 
 
@@ -47,7 +48,8 @@ class Inputs:
 
     Attributes:
         results: one for each system, benchmark and subset, in the order of the files.
-        answers: the answer records without the recordings; `clip` is the recording's path or null.
+        answers: the answer records without the recordings; `recording` is the recording's path or null, `clip` what
+            tells it from others.
         notes: what was left out or renamed, for the reader.
     """
 
@@ -227,15 +229,16 @@ def read_answers(path: Path) -> "pandas.DataFrame | None":
     names = set(file.schema_arrow.names)
     if not names >= _REQUIRED_COLUMNS:
         return None
-    columns = [name for name in _ANSWER_COLUMNS if name in names]
+    columns = [name for name in (*_ANSWER_COLUMNS, "clip_key") if name in names]
     audio = file.schema_arrow.field("audio").type if "audio" in names else None
     if audio is not None and pyarrow.types.is_struct(audio) and audio.get_field_index("path") >= 0:
         columns.append("audio.path")
     frame: pandas.DataFrame = file.read(columns=columns).to_pandas()
     audio_paths = frame.pop("audio") if "audio" in frame else None
-    frame["clip"] = None if audio_paths is None else [each and each.get("path") for each in audio_paths]
-    frame = frame.reindex(columns=[*_ANSWER_COLUMNS, "clip"])
-    for name in (*_ANSWER_COLUMNS, "clip"):
+    frame["recording"] = None if audio_paths is None else [each and each.get("path") for each in audio_paths]
+    frame["clip"] = frame["clip_key"] if "clip_key" in frame else frame["recording"]
+    frame = frame.reindex(columns=[*_ANSWER_COLUMNS, *_CLIP_COLUMNS])
+    for name in frame.columns:
         if name != "p_yes":
             frame[name] = frame[name].astype(object).where(frame[name].notna(), None)
     frame["p_yes"] = frame["p_yes"].astype(float)
@@ -246,4 +249,4 @@ def read_answers(path: Path) -> "pandas.DataFrame | None":
 def _empty_answers() -> "pandas.DataFrame":
     import pandas
 
-    return pandas.DataFrame({name: [] for name in (*_ANSWER_COLUMNS, "clip")})
+    return pandas.DataFrame({name: [] for name in (*_ANSWER_COLUMNS, *_CLIP_COLUMNS)})

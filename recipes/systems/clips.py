@@ -49,8 +49,8 @@ def plan_batches(questions: "datasets.Dataset", batch_size: int) -> Plan:
     numbers: dict[str, int] = {}
     recordings: list[int] = []
     asked: list[list[int]] = []
-    for index, audio in enumerate(questions["audio"]):
-        number = numbers.setdefault(_key_of(audio), len(recordings))
+    for index, key in enumerate(clip_keys(questions)):
+        number = numbers.setdefault(key, len(recordings))
         if number == len(recordings):
             recordings.append(index)
             asked.append([])
@@ -67,6 +67,16 @@ def plan_batches(questions: "datasets.Dataset", batch_size: int) -> Plan:
             batches[-1].append(PlannedClip(number, part))
             room -= len(part)
     return Plan(recordings, batches)
+
+
+def clip_keys(questions: "datasets.Dataset") -> list[str]:
+    """For each question, what tells its recording from others: a digest of its bytes, or its path."""
+    return [
+        str(audio.get("path"))
+        if audio.get("bytes") is None
+        else hashlib.blake2b(audio["bytes"], digest_size=16).hexdigest()
+        for audio in questions["audio"]
+    ]
 
 
 def load_batches(
@@ -146,9 +156,3 @@ def answer_readable(
                 for clip in batch
             ],
         )
-
-
-def _key_of(audio: dict[str, Any]) -> str:
-    if audio.get("bytes") is not None:
-        return hashlib.blake2b(audio["bytes"], digest_size=16).hexdigest()
-    return str(audio.get("path"))

@@ -1,12 +1,15 @@
 """From answers to scores: the rows of results.json."""
 
+import importlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
+
+from recipes.benchmarks import BENCHMARKS
 
 if TYPE_CHECKING:
     import datasets
@@ -27,12 +30,14 @@ def answer_records(questions: "datasets.Dataset", answers: "Sequence[Answer]", s
         system: its name.
 
     Returns:
-        The records, and the reason of each missing response as `error`.
+        The records, the reason of each missing response as `error` and, where recordings are inside the questions,
+        what tells them apart as `clip_key`.
     """
     import datasets
 
     from recipes.benchmarks.answers import parse_answer
     from recipes.records import ANSWER_FEATURES
+    from recipes.systems.clips import clip_keys
 
     own = [name for name in ("answer_type", "options") if name in questions.column_names]
     kinds = questions.select_columns(own).to_list() if own else [{}] * len(questions)
@@ -47,7 +52,9 @@ def answer_records(questions: "datasets.Dataset", answers: "Sequence[Answer]", s
         "parsed": parsed,
         "error": [answer.error for answer in answers],
     }
-    features = {**ANSWER_FEATURES, "error": datasets.Value("string")}
+    features = {**ANSWER_FEATURES, **dict.fromkeys(("error", "clip_key"), datasets.Value("string"))}
+    if any(audio["bytes"] is not None for audio in questions["audio"]):
+        columns["clip_key"] = clip_keys(questions)
     added = datasets.Dataset.from_dict(columns, features=datasets.Features({name: features[name] for name in columns}))
     # Recordings inside the questions stay there: each would be copied for every question about it.
     stored = {"bytes": datasets.Value("binary"), "path": datasets.Value("string")}
@@ -77,7 +84,10 @@ def score(records: "datasets.Dataset") -> dict[str, Any]:
         none), `intervals` of 95 %, `unparsed` and `unanswered`, and what the benchmark adds: `readings` of the same
         answers by the official scripts' rules, `pairs`, `by_relation`, or `accuracy_TYPE`.
     """
-    columns = {name: records[name][:] for name in records.column_names if name != "audio"}
+    from recipes.records import ANSWER_FEATURES
+
+    known = {*ANSWER_FEATURES, "answer_type", "clip_key", *_columns_of(records[0]["benchmark"])}
+    columns = {name: records[name][:] for name in records.column_names if name in known - {"audio"}}
     row: dict[str, Any] = {name: columns[name][0] for name in _KEY}
     row["n"] = len(records)
     row |= dict.fromkeys(_RATES)
@@ -87,6 +97,14 @@ def score(records: "datasets.Dataset") -> dict[str, Any]:
     return row | (_presence(records, columns) if kinds == {"yes_no"} else _others(columns))
 
 
+def _columns_of(benchmark: str) -> Collection[str]:
+    """Columns that the benchmark defines; others of these names, in a file of the user's, mean what they mean."""
+    if benchmark not in BENCHMARKS:
+        return ()
+    module, builder = BENCHMARKS[benchmark]
+    return getattr(importlib.import_module(module), builder).COLUMNS
+
+
 def _presence(records: "datasets.Dataset", columns: dict[str, list]) -> dict[str, Any]:
     from recipes.benchmarks.answers import parse_yes_no
     from recipes.benchmarks.metrics import pair_ratios
@@ -94,7 +112,7 @@ def _presence(records: "datasets.Dataset", columns: dict[str, list]) -> dict[str
 
     parsed, answers = columns["parsed"], columns["answer"]
     row = _presence_scores(parsed, answers, columns["p_yes"])
-    clips = [audio.get("path") or audio["bytes"] for audio in records["audio"]]
+    clips = columns.get("clip_key") or [audio["path"] for audio in records["audio"]]
     p_yes = columns["p_yes"] if row["auroc"] is not None and None not in columns["p_yes"] else None
     intervals = presence_intervals(parsed, answers, clips, p_yes=p_yes)
     row["intervals"] = {name: list(ends) for name, ends in intervals.items()}

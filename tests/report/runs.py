@@ -67,7 +67,10 @@ def write_answers(path: Path, rows: list[dict]) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    parquet.write_table(pyarrow.Table.from_pylist(rows, schema=ANSWER_FEATURES.arrow_schema), path)
+    schema = ANSWER_FEATURES.arrow_schema
+    if "clip_key" in rows[0]:
+        schema = schema.append(pyarrow.field("clip_key", pyarrow.string())).remove_metadata()
+    parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), path)
 
 
 def write_run(folder: Path, systems=SYSTEMS, subsets=SUBSETS, answers: bool = True) -> Path:

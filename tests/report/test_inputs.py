@@ -103,3 +103,14 @@ def test_answers_without_recordings_have_no_clip(tmp_path):
     write_answers(tmp_path / "answers.parquet", rows)
     answers = read_inputs([tmp_path]).answers
     assert len(answers) == 8 and answers["clip"].isna().all() and answers["p_yes"].isna().all()
+
+
+def test_recordings_inside_questions_are_told_apart_by_their_key(tmp_path):
+    rows = [
+        {**row, "clip_key": row["audio"]["path"], "audio": {"path": None, "bytes": None}}
+        for row in answer_questions("text", "random", 10)
+    ]
+    write(tmp_path, [score(answer_questions("text", "random", 10))])
+    write_answers(tmp_path / "answers.parquet", rows)
+    answers = read_inputs([tmp_path]).answers
+    assert answers["clip"].nunique() == 10 and answers["recording"].isna().all()

@@ -12,11 +12,11 @@ from recipes.systems.base import Answer
 from recipes.systems.results import answer_records, merge_results, score, write_records
 
 
-def make_questions(answers: list[str], **columns: list) -> datasets.Dataset:
+def make_questions(answers: list[str], benchmark: str = "b", **columns: list) -> datasets.Dataset:
     rows = [
         {
             "id": str(number),
-            "benchmark": "b",
+            "benchmark": benchmark,
             "subset": "s",
             "audio": {"path": f"clip{number // 2}.wav", "bytes": b"sound" if number == 0 else None},
             "question": "Is there a dog?",
@@ -64,24 +64,55 @@ def test_scores_are_those_of_scikit_learn() -> None:
 
 def test_pairs_and_relations_are_scored_where_there_are_any() -> None:
     relations = ["synonym", "hypernym", "synonym", "hypernym", "hypernym"]
-    row = score(answer_records(make_questions(TRUE, relation=relations), GIVEN, "me"))
+    row = score(answer_records(make_questions(TRUE, "synonym_hypernym", relation=relations), GIVEN, "me"))
     assert row["by_relation"]["synonym"]["n"] == 2
     assert "pairs" not in row
     given = [Answer("Yes"), Answer("No"), Answer("Yes"), Answer("Yes")]
-    row = score(answer_records(make_questions(["yes", "no", "yes", "no"], pair=[0, 0, 1, 1]), given, "me"))
+    questions = make_questions(["yes", "no", "yes", "no"], "audio_hallucination", pair=[0, 0, 1, 1])
+    row = score(answer_records(questions, given, "me"))
     assert row["pairs"]["correct_correct"] == row["pairs"]["correct_incorrect"] == 0.5
 
 
 def test_other_answers_have_an_accuracy() -> None:
     options = [["a dog", "a cat", "none"]] * 2
-    questions = make_questions(
-        ["a dog", "none"], answer_type=["choice"] * 2, options=options, type=["Solvable", "AAD"]
-    )
+    columns = {"answer_type": ["choice"] * 2, "options": options, "type": ["Solvable", "AAD"]}
+    questions = make_questions(["a dog", "none"], "aqua_bench", **columns)
     row = score(answer_records(questions, [Answer("(a) a dog"), Answer("It is a cat.")], "me"))
     assert (row["accuracy"], row["accuracy_solvable"], row["accuracy_aad"]) == (0.5, 1.0, 0.0)
     assert row["f1_yes"] is None
     words = make_questions(["yes", "nine"], answer_type=["yes_no", "word"])
     assert score(answer_records(words, [Answer("Yes"), Answer("9")], "me"))["accuracy"] == 1.0
+
+
+def test_columns_of_one_s_own_change_no_score() -> None:
+    plain = score(answer_records(make_questions(TRUE), GIVEN, "me"))
+    columns = {"pair": ["x", None, "x", "y", "y"], "relation": [[1], [2], [1], [2], [3]], "type": [1, 2, 3, 4, 5]}
+    assert score(answer_records(make_questions(TRUE, **columns), GIVEN, "me")) == plain
+    words = {"answer_type": ["word"] * 2, "type": [1, 2], "group": ["a", "b"]}
+    row = score(answer_records(make_questions(["yes", "nine"], **words), [Answer("Yes"), Answer("9")], "me"))
+    assert row["accuracy"] == 1.0 and not [name for name in row if name.startswith("accuracy_")]
+    # A file may be called as a benchmark is.
+    named = make_questions(["yes", "nine"], "aqua_bench", **words)
+    assert score(answer_records(named, [Answer("Yes"), Answer("9")], "me"))["accuracy_1"] == 1.0
+
+
+def test_recordings_inside_questions_are_clips_of_their_own(tmp_path: Path) -> None:
+    answers = ["yes", "no"] * 10
+    questions = make_questions(answers).remove_columns("audio")
+    given = [Answer("Yes" if number % 3 else "No") for number in range(20)]
+    sounds = [f"sound {number // 2}".encode() for number in range(20)]
+    rows = {
+        name: score(answer_records(questions.add_column("audio", audio), given, "me"))["intervals"]
+        for name, audio in {
+            "path": [{"path": sound.decode(), "bytes": None} for sound in sounds],
+            "bytes": [{"path": None, "bytes": sound} for sound in sounds],
+            "one path": [{"path": "a.wav", "bytes": sound} for sound in sounds],
+        }.items()
+    }
+    assert rows["bytes"] == rows["one path"]
+    assert rows["bytes"] == rows["path"]
+    low, high = rows["bytes"]["accuracy"]
+    assert low < high
 
 
 def test_rows_of_other_systems_stay(tmp_path: Path) -> None:
