@@ -20,13 +20,14 @@ The bounds text, silence and shuffled are those of the first `listen` (or `hf`) 
 
 A BENCHMARK is NAME[/SUBSET][=FOLDER], FOLDER holding its files and recordings; presence/CORPUS[:SPLIT][:STRATEGY]
 [=FOLDER], questions made from the tags of a corpus (STRATEGY: random, popular or adversarial); or a .csv, .jsonl or
-.parquet file with the columns audio, question and answer. Names: {benchmarks}.
+.parquet file with the columns audio, question and answer (each benchmark and subset that columns of these names tell
+apart is scored by itself). Names: {benchmarks}.
 
 The output folder gets results.json (rows of other systems are kept), every answer as
-answers/SYSTEM/BENCHMARK-SUBSET.parquet, and the options. A run that was stopped, by whatever, goes on where it was
-when the same command is given again. To share the work out, start the script with `accelerate launch` or `torchrun`,
-or give each of several machines that share the output folder `--shard 1/4` to `--shard 4/4`: whoever is last to finish
-writes the scores.
+answers/SYSTEM/BENCHMARK-SUBSET.parquet, and the options (with the systems and benchmarks of earlier runs). A run that
+was stopped, by whatever, goes on where it was when the same command is given again. To share the work out, start the
+script with `accelerate launch` or `torchrun`, or give each of several machines that share the output folder
+`--shard 1/4` to `--shard 4/4`: whoever is last to finish writes the scores.
 """
 
 import dataclasses
@@ -40,10 +41,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from recipes.benchmarks import BENCHMARKS
-from recipes.benchmarks.specification import load_specified
+from recipes.benchmarks.specification import load_apart
 from recipes.command_line import errors_as_messages, option, parse_options, write_options
-from recipes.systems import KINDS, load_systems
+from recipes.systems import KINDS, load_systems, parse_system, spell_out
 
 if TYPE_CHECKING:
     import datasets
@@ -91,21 +94,24 @@ def main(argv: list[str] | None = None) -> None:
     systems = "\n".join(f"    {kind:<12}{value}" for kind, value in KINDS.items())
     description = __doc__.format(systems=systems, benchmarks=", ".join([*BENCHMARKS, "presence"]))
     (options,) = parse_options(EvaluationOptions, description=description, argv=argv)
+    for name in ("max_new_tokens", "batch_size", "limit", "concurrency", "num_workers"):
+        if (value := getattr(options, name)) is not None and value < 1:
+            raise SystemExit(f"--{name} is {value}; it must be at least 1")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     shard = _parse_shard(options.shard)
     systems = _make_systems(options)
-    benchmarks = [_load_questions(each, options) for each in options.benchmarks]
-    names = [(questions[0]["benchmark"], questions[0]["subset"]) for questions in benchmarks]
+    benchmarks = [questions for each in options.benchmarks for questions in _load_questions(each, options)]
+    names = [_benchmark_name(questions) for questions in benchmarks]
     if repeated := next((name for name in names if names.count(name) > 1), None):
-        raise SystemExit(f"the benchmark {'/'.join(repeated)} is asked twice; leave one out of --benchmarks")
+        raise SystemExit(f"two benchmarks would both write to {repeated}.parquet; leave one out of --benchmarks")
     for system, questions in itertools.product(systems, benchmarks):
         try:
             system.check(questions)
         except ValueError as error:
             raise SystemExit(str(error)) from error
     output = Path(options.output_dir)
-    with errors_as_messages():
-        write_options(output / "evaluation.yaml", options)
+    with errors_as_messages(RuntimeError, yaml.YAMLError):
+        _write_options(output / "evaluation.yaml", options)
         for system in systems:
             try:
                 for questions in benchmarks:
@@ -121,8 +127,7 @@ def _evaluate(
     from recipes.systems.clips import plan_batches
     from recipes.systems.results import answer_records, merge_results, score, write_records
 
-    first = questions[0]
-    folder = output / "answers" / _file_name(system.name) / _file_name(f"{first['benchmark']}-{first['subset']}")
+    folder = output / "answers" / _file_name(system.name) / _benchmark_name(questions)
     plan = plan_batches(questions, options.batch_size)
     _agree_on(folder, _part(folder, *shard), system, questions, options)
     _answer(system, questions, plan, folder, shard, options)
@@ -184,10 +189,9 @@ def _agree_on(
     """Refuse to go on with answers that were given otherwise, or throw them away; note how these are given."""
     from filelock import FileLock
 
-    digest = hashlib.blake2b(digest_size=16)
-    for name in ("id", "question", "answer"):
-        digest.update(json.dumps(questions[name][:]).encode())
-    settings = {"system": system.identity(), "questions": digest.hexdigest()}
+    from recipes.systems.answer_file import remove_answers
+
+    settings = {"system": system.identity_for(questions), "questions": _digest(questions)}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "settings.json"
     with FileLock(folder / ".settings.json.lock"):
@@ -200,9 +204,20 @@ def _agree_on(
             )
         if not options.resume:
             # Other parts may be on their way, unless they are of before.
-            for old in folder.glob("part-*.jsonl") if changed else [part]:
-                old.unlink(missing_ok=True)
+            remove_answers(folder.glob("part-*.jsonl") if changed else [part])
         path.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+
+def _digest(questions: "datasets.Dataset") -> str:
+    """What tells questions from others; their recordings go by file name, so that folders may move."""
+    from recipes.systems.clips import clip_keys
+
+    asked = [
+        name for name in ("id", "question", "answer", "answer_type", "options", "seed") if name in questions.features
+    ]
+    columns = {name: questions[name][:] for name in asked}
+    columns["recordings"] = [os.path.basename(key) for key in clip_keys(questions)]
+    return hashlib.blake2b(json.dumps(columns).encode(), digest_size=16).hexdigest()
 
 
 def _complete(folder: Path, parts: int, questions: "datasets.Dataset") -> "list | None":
@@ -224,6 +239,29 @@ def _part(folder: Path, part: int, parts: int) -> Path:
 
 def _file_name(name: str) -> str:
     return re.sub(r"[^\w.+()-]+", "_", name)
+
+
+def _benchmark_name(questions: "datasets.Dataset") -> str:
+    return _file_name(f"{questions[0]['benchmark']}-{questions[0]['subset']}")
+
+
+def _write_options(path: Path, options: EvaluationOptions) -> None:
+    """Note the options, with the systems and benchmarks of earlier runs, whose results stay, before this run's own."""
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        known = (yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None) or {}
+        systems = [*known.get("systems", ()), *spell_out(options.systems)]
+        benchmarks = [*known.get("benchmarks", ()), *options.benchmarks]
+        options = dataclasses.replace(
+            options,
+            systems=list({parse_system(each)[0] or each: each for each in systems}.values()),
+            benchmarks=list({each.partition("=")[0]: each for each in benchmarks}.values()),
+        )
+        partial = path.with_suffix(".partial")
+        write_options(partial, options)
+        os.replace(partial, path)
 
 
 def _report(row: dict[str, Any]) -> None:
@@ -267,9 +305,9 @@ def _make_systems(options: EvaluationOptions) -> "list[System]":
     return systems
 
 
-def _load_questions(specification: str, options: EvaluationOptions) -> "datasets.Dataset":
+def _load_questions(specification: str, options: EvaluationOptions) -> "list[datasets.Dataset]":
     try:
-        return load_specified(specification, options.missing_audio, options.limit)
+        return load_apart(specification, options.missing_audio, options.limit)
     except (ValueError, OSError) as error:
         raise SystemExit(f"cannot load the benchmark {specification!r}: {error}") from error
 

@@ -21,8 +21,9 @@ KINDS = {
     "always-no": "bound",
 }
 _BORROWING = ("text", "silence", "shuffled")
+_KIND = rf"(?:{'|'.join(KINDS)})"
 _SPECIFICATION = re.compile(
-    rf"(?:(?P<name>[^=]+)=(?=(?:{'|'.join(KINDS)})(?:[:=]|$)))?(?P<kind>{'|'.join(KINDS)})(?:[:=](?P<value>.+))?"
+    rf"(?:(?P<name>(?!{_KIND}:).+?)=(?={_KIND}(?:[:=]|$)))?(?P<kind>{_KIND})(?:[:=](?P<value>.+))?"
 )
 
 
@@ -41,11 +42,9 @@ def load_systems(specifications: Sequence[str], settings: "Settings | None" = No
     """
     from recipes.systems.base import Settings
 
-    parsed = [_parse(each) for each in specifications]
     systems = []
-    for specification, (name, kind, value) in zip(specifications, parsed, strict=True):
-        if kind in _BORROWING and not value:
-            value = _first_model(kind, parsed)
+    for specification in spell_out(specifications):
+        name, kind, value = parse_system(specification)
         systems.append(_make(name or specification, kind, value, settings or Settings()))
     names = [system.name for system in systems]
     if repeated := {name for name in names if names.count(name) > 1}:
@@ -53,7 +52,25 @@ def load_systems(specifications: Sequence[str], settings: "Settings | None" = No
     return systems
 
 
-def _parse(specification: str) -> tuple[str | None, str, str | None]:
+def spell_out(specifications: Sequence[str]) -> list[str]:
+    """The specifications, with the system whose bound it is as VALUE of each bound that has none.
+
+    Raises:
+        ValueError: one cannot be understood, or a bound has no system.
+    """
+    parsed = [parse_system(each) for each in specifications]
+    return [
+        f"{name or kind}={kind}:{_first_model(kind, parsed)}" if kind in _BORROWING and not value else specification
+        for specification, (name, kind, value) in zip(specifications, parsed, strict=True)
+    ]
+
+
+def parse_system(specification: str) -> tuple[str | None, str, str | None]:
+    """NAME, KIND and VALUE of `[NAME=]KIND[:VALUE]`, the first and the last None where they are not given.
+
+    Raises:
+        ValueError: it cannot be understood.
+    """
     match = _SPECIFICATION.fullmatch(specification.strip())
     if not match:
         raise ValueError(
@@ -83,7 +100,7 @@ def _make(name: str, kind: str, value: str | None, settings: "Settings") -> "Sys
     if kind in ("always-yes", "always-no"):
         return bounds.Constant(name, kind.removeprefix("always-"))
     if kind in ("silence", "shuffled"):
-        _, other_kind, other_value = _parse(value)
+        _, other_kind, other_value = parse_system(value)
         if other_kind not in ("listen", "hf", "api", "function"):
             raise ValueError(f"{kind}:{value}: {other_kind} does not listen, so it has no such bound")
         bound = bounds.Silence if kind == "silence" else bounds.Shuffled

@@ -3,7 +3,8 @@
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,7 @@ class AnswerFile:
     def __init__(self, path: Path, batches: Sequence[Sequence[str]]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise RuntimeError(f"another process is writing {path}: wait for it or stop it") from None
+        self._lock = _locked(path)
         try:
             self.batches_done = self._cut_to_whole_batches(batches)
             self._file = path.open("ab")
@@ -96,6 +93,30 @@ class AnswerFile:
     def _cut(self, size: int) -> None:
         if self.path.stat().st_size > size:
             os.truncate(self.path, size)
+
+
+def remove_answers(paths: Iterable[Path]) -> None:
+    """Delete files of answers: all of them, or none.
+
+    Raises:
+        RuntimeError: another process is writing one of them.
+    """
+    paths = list(paths)
+    with ExitStack() as locks:
+        for path in paths:
+            locks.callback(_locked(path).release)
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> FileLock:
+    """The lock of a file's writer, acquired."""
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RuntimeError(f"another process is writing {path}: wait for it or stop it") from None
+    return lock
 
 
 def read_answers(path: Path) -> dict[str, Answer]:

@@ -1,8 +1,6 @@
 """A file of answers as a system: what the benchmarks' official inference scripts write."""
 
 import csv
-import glob
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,10 +31,13 @@ class AnswersCSV(System):
         self._files: dict[Path, dict[str, tuple[str, str, str]]] = {}
 
     def identity(self) -> dict[str, Any]:
-        """The file, or all files that could be meant."""
-        paths = sorted(glob.glob(re.sub(r"\{(?:benchmark|subset)\}", "*", glob.escape(self.path))))
-        states = [Path(path).stat() for path in paths]
-        return {"answers": self.path, "state": ", ".join(f"{each.st_size}@{each.st_mtime_ns}" for each in states)}
+        """The file's name."""
+        return {"answers": self.path}
+
+    def identity_for(self, questions: "datasets.Dataset") -> dict[str, Any]:
+        """The file's name and state."""
+        state = self._path_for(questions[0]).stat()
+        return {**self.identity(), "state": f"{state.st_size}@{state.st_mtime_ns}"}
 
     def check(self, questions: "datasets.Dataset") -> None:
         """Look whether the file is there."""
@@ -66,11 +67,14 @@ class AnswersCSV(System):
             )
         return Answer(response)
 
-    def _rows_for(self, question: dict[str, Any]) -> tuple[Path, dict[str, tuple[str, str, str]]]:
+    def _path_for(self, question: dict[str, Any]) -> Path:
         path = self.path
         for name in ("benchmark", "subset"):
             path = path.replace(f"{{{name}}}", str(question[name]))
-        path = Path(path)
+        return Path(path)
+
+    def _rows_for(self, question: dict[str, Any]) -> tuple[Path, dict[str, tuple[str, str, str]]]:
+        path = self._path_for(question)
         if path not in self._files:
             self._files[path] = _read(path)
         return path, self._files[path]

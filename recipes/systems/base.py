@@ -92,6 +92,10 @@ class System:
         """Everything that its answers depend on, as JSON values; answers of another identity are not gone on with."""
         raise NotImplementedError
 
+    def identity_for(self, questions: "datasets.Dataset") -> dict[str, Any]:
+        """The identity, as far as the answers to these questions depend on it."""
+        return self.identity()
+
     def check(self, questions: "datasets.Dataset") -> None:
         """Look whether it can be asked these questions, before anybody is asked anything.
 

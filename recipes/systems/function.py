@@ -1,5 +1,6 @@
 """A Python function as a system: the hook for models that run in their own way."""
 
+import hashlib
 import importlib
 import importlib.util
 import os
@@ -37,8 +38,12 @@ class Function(System):
             raise ValueError(f"{reference!r} names no function; write module:function or path/to/file.py:function")
 
     def identity(self) -> dict[str, Any]:
-        """The function's name."""
-        return {"function": f"{self._module}:{self._attribute}"}
+        """The function's name and what its file holds.
+
+        Raises:
+            ValueError: there is no such file.
+        """
+        return {"function": f"{self._module}:{self._attribute}", "source": _source(self._module)}
 
     @cached_property
     def _function(self) -> Callable[[str, str], str | None]:
@@ -81,14 +86,36 @@ class Function(System):
             self.__dict__.pop("_folder").cleanup()
 
 
-def _import(module: str) -> Any:
-    if not module.endswith(".py"):
-        if os.getcwd() not in sys.path:
-            sys.path.insert(0, os.getcwd())
-        return importlib.import_module(module)
+def _source(module: str) -> str | None:
+    """A digest of the module's file, without running it; None where it has none."""
+    if module.endswith(".py"):
+        path = _file(module)
+    else:
+        _look_here()
+        found = importlib.util.find_spec(module)
+        if not found or not found.has_location:
+            return None
+        path = Path(found.origin)
+    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+
+
+def _look_here() -> None:
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+
+
+def _file(module: str) -> Path:
     path = Path(module).expanduser()
     if not path.is_file():
         raise ValueError(f"there is no file {module} to take a function from")
+    return path
+
+
+def _import(module: str) -> Any:
+    if not module.endswith(".py"):
+        _look_here()
+        return importlib.import_module(module)
+    path = _file(module)
     sys.path.insert(0, str(path.parent.absolute()))  # for what lies beside it
     specification = importlib.util.spec_from_file_location(path.stem, path)
     loaded = importlib.util.module_from_spec(specification)

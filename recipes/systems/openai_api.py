@@ -49,8 +49,8 @@ class OpenAIAPI(System):
         self._answered = self._refused = 0
 
     def identity(self) -> dict[str, Any]:
-        """The server, the model and the length of responses."""
-        return {"api": self.url, "model": self._named_model, "max_new_tokens": self.settings.max_new_tokens}
+        """The server, the model (asked for where it is not named) and the length of responses."""
+        return {"api": self.url, "model": self._model, "max_new_tokens": self.settings.max_new_tokens}
 
     @cached_property
     def _client(self) -> "openai.OpenAI":
@@ -63,7 +63,14 @@ class OpenAIAPI(System):
     def _model(self) -> str:
         if self._named_model:
             return self._named_model
-        models = [model.id for model in self._client.models.list()]
+        import openai
+
+        try:
+            models = [model.id for model in self._client.models.list()]
+        except openai.APIStatusError as error:
+            raise RuntimeError(f"{self.url} does not name its models: {error}{_remedy(error)}") from error
+        except openai.APIConnectionError as error:
+            raise RuntimeError(f"no answer from {self.url}: {error}; is the server running there?") from error
         if len(models) != 1:
             raise ValueError(f"{self.url} serves {', '.join(models) or 'no model'}: name one as {self.url}#MODEL")
         return models[0]

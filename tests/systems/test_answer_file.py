@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.systems.answer_file import AnswerFile, read_answers
+from recipes.systems.answer_file import AnswerFile, read_answers, remove_answers
 from recipes.systems.base import Answer
 
 BATCHES = [["a", "b"], ["c"], ["d", "e"]]
@@ -77,3 +77,14 @@ def test_what_a_crash_of_the_machine_left_is_cut_off(tmp_path: Path) -> None:
     path.write_bytes(whole[:third] + b"\0" * 40 + b"\n" + whole[third:])
     write(path)
     assert path.read_bytes() == whole
+
+
+def test_what_is_being_written_is_not_deleted(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for path in paths:
+        write(path)
+    with AnswerFile(paths[1], BATCHES), pytest.raises(RuntimeError, match=r"another process is writing .*b\.jsonl"):
+        remove_answers(paths)
+    assert all(path.exists() for path in paths)
+    remove_answers(paths)
+    assert not any(path.exists() for path in paths)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import datasets
 import pytest
 
 from recipes.systems.answers_csv import AnswersCSV
@@ -70,10 +71,12 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
 def test_a_file_that_changed_is_another_system(tmp_path: Path, name: str) -> None:
     path = tmp_path / "b-s.csv"
     path.write_text("e,a,l,r\n1,Yabc,Yes,Yes\n")
-    before = AnswersCSV("x", str(tmp_path / name), Settings()).identity()
-    assert AnswersCSV("x", str(tmp_path / name), Settings()).identity() == before
+    questions = datasets.Dataset.from_list(QUESTIONS)
+    before = AnswersCSV("x", str(tmp_path / name), Settings()).identity_for(questions)
+    (tmp_path / "b-other.csv").write_text("e,a,l,r\n")
+    assert AnswersCSV("x", str(tmp_path / name), Settings()).identity_for(questions) == before
     path.write_text("e,a,l,r\n1,Yabc,Yes,No way\n")
-    assert AnswersCSV("x", str(tmp_path / name), Settings()).identity() != before
+    assert AnswersCSV("x", str(tmp_path / name), Settings()).identity_for(questions) != before
 
 
 def test_other_braces_are_part_of_the_name(tmp_path: Path) -> None:
@@ -82,8 +85,6 @@ def test_other_braces_are_part_of_the_name(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_found_out_at_once(tmp_path: Path) -> None:
-    import datasets
-
     questions = datasets.Dataset.from_list(QUESTIONS)
     with pytest.raises(ValueError, match=r"there is no file of answers .*b\.csv"):
         AnswersCSV("x", str(tmp_path / "{benchmark}.csv"), Settings()).check(questions)

@@ -13,6 +13,8 @@ from pathlib import Path
 import datasets
 import pytest
 import soundfile
+import yaml
+from filelock import FileLock
 
 from recipes.evaluate_listen import main
 from tests.modeling_listen.backbones import noise
@@ -202,6 +204,63 @@ def test_answers_given_otherwise_are_not_gone_on_with(recordings: Path, tmp_path
     assert not {"Yes", "No"} & set(answers_in(tmp_path / "out", "L")["response"])
 
 
+def test_another_hook_recording_or_seed_is_not_gone_on_with(recordings: Path, tmp_path: Path, hook: str) -> None:
+    output = ["--output_dir", str(tmp_path / "out")]
+
+    def ask(row: str, *options: str) -> None:
+        (recordings / "mine.csv").write_text(f"audio,question,answer,seed\n{row}\n")
+        main(["--systems", f"H={hook}", "--benchmarks", str(recordings / "mine.csv"), *output, *options])
+
+    ask("a.wav,Is there a dog?,yes,a dog")
+    for row in ("b.wav,Is there a dog?,yes,a dog", "a.wav,Is there a dog?,yes,another dog"):
+        with pytest.raises(SystemExit, match=r"what differs is the questions\)"):
+            ask(row)
+    (tmp_path / "hook.py").write_text(HOOK.format(delay=0).replace("Yes", "No"))
+    with pytest.raises(SystemExit, match=r"what differs is the system\)"):
+        ask("a.wav,Is there a dog?,yes,a dog")
+    ask("a.wav,Is there a dog?,yes,a dog", "--resume", "false")
+
+
+def test_what_another_process_writes_is_not_thrown_away(recordings: Path, tmp_path: Path, hook: str) -> None:
+    run(recordings, tmp_path, f"H={hook}")
+    answers = part_of(tmp_path, "H").read_bytes()
+    # As a process does that is at it.
+    with (
+        FileLock(part_of(tmp_path, "H").with_name(".part-1-of-1.jsonl.lock")),
+        pytest.raises(SystemExit, match="another process is writing"),
+    ):
+        run(recordings, tmp_path, f"H={hook}", resume=False)
+    assert part_of(tmp_path, "H").read_bytes() == answers
+
+
+def test_each_benchmark_and_subset_of_a_file_is_scored_by_itself(recordings: Path, tmp_path: Path, hook: str) -> None:
+    rows = [("easy", "a.wav", "yes"), ("hard", "b.wav", "no"), ("easy", "c.wav", "yes")]
+    lines = [f"{subset},{audio},Is there a dog?,{answer}" for subset, audio, answer in rows]
+    (recordings / "mine.csv").write_text("\n".join(["subset,audio,question,answer", *lines]))
+    main(["--systems", f"H={hook}", "--benchmarks", str(recordings / "mine.csv"), "--output_dir", str(tmp_path)])
+    scored = json.loads((tmp_path / "results.json").read_text())
+    assert [(row["subset"], row["n"], row["accuracy"]) for row in scored] == [("easy", 2, 1), ("hard", 1, 0)]
+    assert (tmp_path / "answers" / "H" / "mine-hard.parquet").exists()
+
+
+def test_options_of_earlier_runs_are_kept(recordings: Path, tmp_path: Path, hook: str) -> None:
+    run(recordings, tmp_path, f"H={hook}", "silence=silence:" + hook)
+    (recordings / "mine.csv").write_text("audio,question,answer\na.wav,Is there a dog?,yes\n")
+    mine = str(recordings / "mine.csv")
+    main(["--systems", "always-yes", f"H={hook}", "--benchmarks", mine, "--output_dir", str(tmp_path)])
+    noted = yaml.safe_load((tmp_path / "evaluation.yaml").read_text())
+    assert noted["systems"] == [f"H={hook}", f"silence=silence:{hook}", "always-yes"]
+    assert noted["benchmarks"] == [f"{PRESENCE}={recordings}", mine]
+    main([str(tmp_path / "evaluation.yaml"), "--output_dir", str(tmp_path / "again")])
+    assert len(json.loads((tmp_path / "again" / "results.json").read_text())) == 6
+
+
+def test_a_server_that_cannot_be_reached_is_a_message(recordings: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("recipes.systems.openai_api.RETRIES", 0)
+    with pytest.raises(SystemExit, match="RuntimeError: no answer from http"):
+        run(recordings, tmp_path, "api:http://127.0.0.1:9/v1#m")
+
+
 def test_questions_of_one_s_own(recordings: Path, tmp_path: Path, hook: str) -> None:
     rows = [("a.wav", "Is there a dog?", "yes"), ("b.wav", "Is there a cat?", "no"), ("b.wav", "Rain?", "yes")]
     with (recordings / "mine.csv").open("w", newline="") as file:
@@ -223,6 +282,15 @@ def test_questions_of_one_s_own(recordings: Path, tmp_path: Path, hook: str) -> 
         (["--systems", "always-yes", "--benchmarks", "nothing"], "there is no benchmark 'nothing'"),
         (["--systems", "always-yes", "--benchmarks", "presence/esc50=/nowhere"], "/nowhere"),
         (["--systems", "always-yes", "--shard", "3/2"], "write PART/PARTS"),
+        (
+            ["--systems", "always-yes", "--benchmarks", *["sound_world/random"] * 2],
+            "two benchmarks would both write to",
+        ),
+        *[
+            (["--systems", "always-yes", f"--{name}", number], f"--{name} is {number}; it must be at least 1")
+            for name in ("batch_size", "num_workers", "max_new_tokens", "concurrency", "limit")
+            for number in ("0", "-1")
+        ],
         (["--systems", "a/b=always-yes", "a:b=always-no"], "both write to answers/a_b"),
     ],
 )

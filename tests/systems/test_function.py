@@ -82,3 +82,16 @@ def test_what_is_not_there_is_named(module: Path, tmp_path: Path) -> None:
         Function("x", f"{module}:missing", Settings()).answer([clip])
     with pytest.raises(ValueError, match="there is no file"):
         Function("x", "nowhere/at_all.py:answer", Settings()).answer([clip])
+
+
+def test_another_source_is_another_system(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(module.parent)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "my_system", raising=False)
+    systems = [Function("x", reference, Settings()) for reference in (f"{module}:answer", "my_system:answer")]
+    before = [each.identity() for each in systems]
+    assert [each.identity() for each in systems] == before
+    module.write_text(MODULE.replace("samples)} at", "samples)} samples at"))
+    assert all(each.identity() != old for each, old in zip(systems, before, strict=True))
+    with pytest.raises(ValueError, match="there is no file"):
+        Function("x", "nowhere/at_all.py:answer", Settings()).identity()

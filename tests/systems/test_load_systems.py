@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.systems import KINDS, load_systems
+from recipes.systems import KINDS, load_systems, parse_system, spell_out
 from recipes.systems.answers_csv import AnswersCSV
 from recipes.systems.base import fingerprint
 from recipes.systems.bounds import Constant, Shuffled, Silence
@@ -43,6 +43,20 @@ def test_values_are_passed_on() -> None:
     listen, api, text = load_systems(["P=listen:runs/a=b", "api:http://localhost:8000/v1#m", "text"])
     assert listen.checkpoint == text.text_model == "runs/a=b"
     assert (api.url, api.identity()["model"]) == ("http://localhost:8000/v1", "m")
+
+
+def test_only_what_stands_before_a_kind_is_a_name() -> None:
+    assert parse_system("A=B=listen:runs/lr=1e-3") == ("A=B", "listen", "runs/lr=1e-3")
+    assert parse_system("listen:runs/a=text") == (None, "listen", "runs/a=text")
+    assert parse_system("listen=runs/model") == (None, "listen", "runs/model")
+
+
+def test_bounds_are_spelled_out() -> None:
+    given = ["text", "S=silence", "text:runs/b", "L=listen:runs/a=b", "hf:some/model", "always-yes"]
+    spelled = ["text=text:runs/a=b", "S=silence:listen:runs/a=b", *given[2:]]
+    assert spell_out(given) == spell_out(spelled) == spelled
+    systems = zip(load_systems(given), load_systems(spelled), strict=True)
+    assert all((one.name, one.identity()) == (other.name, other.identity()) for one, other in systems)
 
 
 def test_bounds_are_those_of_the_first_model() -> None:

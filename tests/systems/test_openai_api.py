@@ -34,6 +34,13 @@ def test_the_only_model_need_not_be_named(api: str) -> None:
     assert OpenAIAPI("x", api, Settings()).answer([make_clip(True, "a?")])[0][0].response == "Yes. You asked: a?"
 
 
+def test_the_only_model_is_part_of_the_identity(api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert OpenAIAPI("x", api, Settings()).identity()["model"] == "ears"
+    monkeypatch.setattr("recipes.systems.openai_api.RETRIES", 0)
+    with pytest.raises(RuntimeError, match="is the server running there"):
+        OpenAIAPI("x", "http://127.0.0.1:9/v1", Settings()).identity()
+
+
 def test_what_can_pass_is_tried_again(api: str) -> None:
     answer = OpenAIAPI("x", f"{api}#flaky", Settings()).answer([make_clip(False, "is it there?")])[0][0]
     assert answer.response == "No. You asked: is it there?"
