@@ -6,7 +6,8 @@
 A results folder is what recipes/evaluate_listen.py wrote: `results.json` and, for intervals, comparisons, ROC curves
 and examples, its Parquet files of answers. The models that were evaluated and the responses that they were trained on
 are reported too, where they are in these folders, in those of --traces, or still where the settings say. Into the
-output folder go report.html (one page that needs no other file), report.md, plots/*.png and the merged results.json.
+output folder go report.html (one page that needs no other file), report.md, plots/*.png and the merged results.json,
+unless an evaluation's own is there.
 """
 
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         if missing := [str(folder) for folder in folders if not folder.is_dir()]:
             raise FileNotFoundError(f"there is no folder {', '.join(missing)}")
-        inputs = read_inputs(options.results, output)
+        inputs = read_inputs(options.results)
         report = build_report(inputs, folders, output, options.title, options.reference)
     except (OSError, ValueError) as error:
         raise SystemExit(f"report_listen.py: {error}") from None

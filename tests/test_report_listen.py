@@ -192,10 +192,10 @@ def test_one_bare_result_is_enough(tmp_path, capsys):
         f'[{{"system": "{name}", "benchmark": "sound_world", "subset": "random", "accuracy": 0.625, "f1_no": NaN}}]'
     )
     (tmp_path / "results.json").write_text(content)
-    main(["--results", str(tmp_path), "--output_dir", str(tmp_path)])
-    assert rows_of(Page(tmp_path / "report.html"), name)[0][1:] == ["62.5", "–"]
+    main(["--results", str(tmp_path), "--output_dir", str(tmp_path / "out")])
+    assert rows_of(Page(tmp_path / "out" / "report.html"), name)[0][1:] == ["62.5", "–"]
     assert "62.5" in capsys.readouterr().out
-    assert json.loads((tmp_path / "results.json").read_text())[0]["f1_no"] is None
+    assert json.loads((tmp_path / "out" / "results.json").read_text())[0]["f1_no"] is None
 
 
 def test_kinds_of_questions_are_shown(tmp_path):
@@ -209,6 +209,20 @@ def test_kinds_of_questions_are_shown(tmp_path):
     assert "| hypernym | A | 52.0 |" in (tmp_path / "report.md").read_text()
 
 
+def test_kinds_of_negatives_of_presence_are_drawn(tmp_path):
+    kinds = {"random": 0.7, "popular": 0.6, "adversarial": 0.5}
+    rows = [
+        {"system": "A", "benchmark": "presence", "subset": f"{corpus}:{kind}", "accuracy": 0.6, "f1_no": f1}
+        for corpus in ("folder:test", "esc50")
+        for kind, f1 in kinds.items()
+    ]
+    (tmp_path / "results.json").write_text(json.dumps(rows))
+    main(["--results", str(tmp_path), "--output_dir", str(tmp_path)])
+    page = Page(tmp_path / "report.html")
+    described = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
+    assert any("A, random: 70 %; A, popular: 60 %; A, adversarial: 50 %" in each for each in described), described
+
+
 def test_several_runs_in_one_report(tmp_path):
     for name, separation in (("positive", 1.0), ("negative", 2.0)):
         write_run(tmp_path / name, {"LISTEN": (separation, 0.0)}, ("random",))
@@ -219,6 +233,33 @@ def test_several_runs_in_one_report(tmp_path):
     assert pair[-1] == "160"
     merged = json.loads((tmp_path / "out" / "results.json").read_text())
     assert [row["system"] for row in merged] == ["LISTEN (positive)", "LISTEN (negative)"]
+
+
+def test_an_evaluation_s_results_are_not_written_over(tmp_path, capsys):
+    row = {"system": "LISTEN", "benchmark": "sound_world", "subset": "random", "n": 10}
+    own = {name: json.dumps([{**row, "accuracy": accuracy}]) for name, accuracy in (("a", 0.6), ("b", 0.8))}
+    for name, text in own.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.json").write_text(text)
+    folders = [str(tmp_path / name) for name in own]
+    for output in ("a", "b"):
+        main(["--results", *folders, "--output_dir", str(tmp_path / output)])
+        assert {name: (tmp_path / name / "results.json").read_text() for name in own} == own
+        page = Page(tmp_path / output / "report.html")
+        assert [rows_of(page, f"LISTEN ({name})")[0][1] for name in own] == ["60.0", "80.0"]
+    assert "(report.md beside it)" in capsys.readouterr().out
+
+
+def test_a_report_above_the_runs_follows_them(tmp_path):
+    row = {"system": "LISTEN", "benchmark": "sound_world", "subset": "random", "n": 10}
+    for accuracies in ((0.6, 0.8), (0.9, 0.8)):
+        for name, accuracy in zip("ab", accuracies, strict=True):
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / "results.json").write_text(json.dumps([{**row, "accuracy": accuracy}]))
+        main(["--results", str(tmp_path), "--output_dir", str(tmp_path)])
+        merged = json.loads((tmp_path / "results.json").read_text())
+        assert [each["accuracy"] for each in merged] == list(accuracies)
+        assert [each["merged_from"] for each in merged] == ["a/results.json", "b/results.json"]
 
 
 @pytest.mark.parametrize(

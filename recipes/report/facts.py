@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recipes.report.inputs import Inputs, find
+from recipes.systems import parse_system
 
 _PACKAGES = ("torch", "transformers", "datasets", "evaluate")
 _LIMIT = 20_000  # bytes of a file of settings that is shown
@@ -63,11 +64,13 @@ def model_names(settings: Iterable[Settings]) -> dict[Path, str]:
 
 
 def _systems(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """The name ("" if it has none), kind and value of each system of an evaluation: NAME=KIND:VALUE."""
+    """The name, kind and value ("" where they are not given) of each system of an evaluation."""
     for system in settings.content.get("systems") or []:
-        if isinstance(system, str):
-            name, _, kind = system.rpartition("=")
-            yield name, *kind.partition(":")[::2]
+        try:
+            name, kind, value = parse_system(system)
+        except (ValueError, AttributeError):  # other settings may call something else so
+            continue
+        yield name or "", kind, value or ""
 
 
 def tell_facts(inputs: Inputs, settings: Sequence[Settings]) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas
 
 RESULTS = "results.json"
+MERGED_FROM = "merged_from"  # in a report's results.json, the path from there to the one that a result is of
 SCORES = ("n", "accuracy", "f1_yes", "f1_no", "f1_weighted", "yes_rate", "auroc", "unparsed")
 # Folders are searched this deep: a run's own outputs, not corpora that may lie beside them.
 _DEPTH = 3
@@ -27,6 +28,7 @@ class Result:
         values: its numbers by name (`n`, `accuracy`, ...), rates in 0..1; what is missing or not finite is left out.
         intervals: 95% confidence intervals by the same names.
         raw: the object as it stands in results.json.
+        source: the results.json that an evaluation wrote it to, also where it was read from a report's merger.
     """
 
     system: str
@@ -35,6 +37,7 @@ class Result:
     values: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     raw: dict[str, Any] = field(default_factory=dict, compare=False)
+    source: Path | None = field(default=None, compare=False)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -68,13 +71,11 @@ class Inputs:
         return rows[(rows["system"] == system) & (rows["benchmark"] == benchmark) & rows["subset"].isin(list(subsets))]
 
 
-def read_inputs(folders: Iterable[str | Path], output: str | Path | None = None) -> Inputs:
-    """Read all results and answers below some folders.
+def read_inputs(folders: Iterable[str | Path]) -> Inputs:
+    """Read all results and answers below some folders; what reports merged gives way to what it was merged from.
 
     Args:
         folders: where evaluations wrote their results.
-        output: the folder that the report goes to. Its results.json may be an earlier report's merger of the others',
-            so theirs win.
 
     Raises:
         FileNotFoundError: a folder does not exist, or holds no results.json.
@@ -82,7 +83,6 @@ def read_inputs(folders: Iterable[str | Path], output: str | Path | None = None)
     """
     import pandas
 
-    merged = Path(output).resolve() / RESULTS if output else None
     sources: dict[Path, list[Result]] = {}
     for folder in map(Path, folders):
         if not folder.is_dir():
@@ -96,10 +96,7 @@ def read_inputs(folders: Iterable[str | Path], output: str | Path | None = None)
             )
         sources |= {path.resolve(): [] for path in files}
     for path in sources:
-        sources[path] = read_results(path)
-    if merged in sources and len(sources) > 1:
-        known = {result.key for path, results in sources.items() if path != merged for result in results}
-        sources[merged] = [result for result in sources[merged] if result.key not in known]
+        sources[path] = [each for each in read_results(path) if each.source == path or each.source not in sources]
     notes: list[str] = []
     names = _distinct_names(sources, notes)
 
@@ -139,7 +136,10 @@ def read_results(path: Path) -> list[Result]:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
-    return parse_results(rows, str(path))
+    results = parse_results(rows, str(path))
+    return [
+        replace(each, source=(path.parent / str(each.raw.get(MERGED_FROM, path.name))).resolve()) for each in results
+    ]
 
 
 def parse_results(rows: Any, where: str) -> list[Result]:

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -12,7 +13,7 @@ from typing import Any
 from recipes.report import plots, style, tables, traces, wording
 from recipes.report.examples import Example, choose_examples
 from recipes.report.facts import model_names, read_settings, related_folders, tell_facts
-from recipes.report.inputs import RESULTS, Inputs, Result
+from recipes.report.inputs import MERGED_FROM, RESULTS, Inputs, Result, read_results
 from recipes.report.scores import JOIN, TASKS, Task, compare, negative_kind, paper_tables, pooled_results, task_of
 
 
@@ -169,7 +170,8 @@ def _draw(
     if pooled and first:
         inside = first[0].subset.split(JOIN)
         kinds = [each for each in kinds if each.benchmark == first[0].benchmark and each.subset in inside]
-    same = [each for each in kinds if each.benchmark == kinds[0].benchmark]
+    corpora = [(each.benchmark, each.subset.rpartition(":")[0]) for each in kinds]  # of "presence": "esc50:test"
+    same = [each for each, corpus in zip(kinds, corpora, strict=True) if corpus == corpora[0]]
     answers = inputs.answers.iloc[:0]
     if first:
         chosen = (inputs.answers["benchmark"] == first[0].benchmark) & inputs.answers["subset"].isin(
@@ -205,7 +207,7 @@ def write_report(report: Report, inputs: Inputs, output: Path) -> list[Path]:
     """Write `report.html`, `report.md` and the merged `results.json` into a folder that holds the plots.
 
     Returns:
-        The three files.
+        The files; the last is left out where it is an evaluation's, which stays as it is.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -223,13 +225,27 @@ def write_report(report: Report, inputs: Inputs, output: Path) -> list[Path]:
         "model": wording.name_model,
         "notes": wording.list_notes,
     }
-    files = [output / "report.html", output / "report.md", output / RESULTS]
-    for path in files[:2]:
+    files = [output / "report.html", output / "report.md"]
+    for path in files:
         text = environment.get_template(f"{path.name}.jinja").render(report=report)
         path.write_text(text, encoding="utf-8")
-    rows = [_finite({**result.raw, "system": result.system}) for result in inputs.results]
-    files[2].write_text(json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    merged = output / RESULTS
+    if not merged.exists() or _is_merged(merged):
+        rows = [
+            _finite({**each.raw, "system": each.system, MERGED_FROM: os.path.relpath(each.source, output.resolve())})
+            for each in inputs.results
+        ]
+        merged.write_text(json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        files.append(merged)
     return files
+
+
+def _is_merged(results: Path) -> bool:
+    """Whether a report wrote a results.json, and nothing was added to it since."""
+    try:
+        return all(each.source != results.resolve() for each in read_results(results))
+    except ValueError:
+        return False
 
 
 def _finite(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """From results and answers to what is shown: the paper's three tasks, subsets taken together, systems compared."""
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -86,10 +87,10 @@ def task_of(benchmark: str, subset: str) -> Task:
 
 
 def negative_kind(subset: str) -> str | None:
-    """The kind of negatives of a subset, or None: "dev_popular" and "popular_repaired" are "popular"."""
+    """The kind of negatives of a subset, or None: "dev_popular", "popular_repaired", "esc50:popular" are "popular"."""
     if JOIN in subset:
         return None
-    return next((kind for kind in NEGATIVE_KINDS if kind in subset.split("_")), None)
+    return next((kind for kind in NEGATIVE_KINDS if kind in re.split("[_:]", subset)), None)
 
 
 def pooled_results(inputs: Inputs) -> list[Result]:

@@ -18,8 +18,8 @@ IDEA = (
 # Systems that are bounds, by their names in recipes/evaluate_listen.py.
 SYSTEMS = {
     "text": "the language model reads the caption or tags in place of the audio: what it could know at best",
-    "silence": "LISTEN is given silence in place of the recording: what it answers without hearing",
-    "shuffled": "LISTEN is given the recording of another question: what it answers from hearing the wrong thing",
+    "silence": "a system is given silence in place of the recording: what it answers without hearing",
+    "shuffled": "a system is given the recording of another question: what it answers from hearing the wrong thing",
     "always-yes": "says yes to everything",
     "always-no": "says no to everything",
 }

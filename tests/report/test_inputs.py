@@ -73,9 +73,17 @@ def test_equal_results_of_two_folders_are_one(tmp_path):
 
 def test_an_earlier_merger_gives_way_to_what_it_was_made_of(tmp_path):
     write(tmp_path / "run", [{**ROW, "accuracy": 0.75}])
-    write(tmp_path / "report", [ROW, {**ROW, "system": "other"}])
-    inputs = read_inputs([tmp_path / "report", tmp_path / "run"], output=tmp_path / "report")
-    assert {result.system: result.values["accuracy"] for result in inputs.results} == {"LISTEN": 0.75, "other": 0.5}
+    rows = [{**ROW, "merged_from": "../run/results.json"}, {**ROW, "system": "other", "merged_from": "../gone.json"}]
+    write(tmp_path / "report", [*rows, {**ROW, "system": "own"}])
+    inputs = read_inputs([tmp_path / "report", tmp_path / "run"])
+    accuracies = {result.system: result.values["accuracy"] for result in inputs.results}
+    assert accuracies == {"LISTEN": 0.75, "other": 0.5, "own": 0.5}
+    alone = read_inputs([tmp_path / "report"])
+    assert [(each.system, each.source) for each in alone.results] == [
+        ("LISTEN", tmp_path / "run" / "results.json"),
+        ("other", tmp_path / "gone.json"),
+        ("own", tmp_path / "report" / "results.json"),
+    ]
 
 
 def test_answers_belong_to_the_nearest_results(tmp_path):

@@ -33,11 +33,8 @@ def test_tasks(benchmark, subset, task):
 
 
 def test_kinds_of_negatives():
-    assert [negative_kind(subset) for subset in ("random", "dev_popular", "adversarial_repaired")] == [
-        "random",
-        "popular",
-        "adversarial",
-    ]
+    subsets = ("random", "dev_popular", "adversarial_repaired", "esc50:test:popular")
+    assert [negative_kind(subset) for subset in subsets] == ["random", "popular", "adversarial", "popular"]
     assert negative_kind(POOL) is None and negative_kind("synonym") is None
 
 

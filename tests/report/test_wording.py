@@ -40,6 +40,10 @@ def test_bounds_are_explained(name):
     assert explain_system(name)
 
 
+def test_bounds_are_those_of_any_system():
+    assert "LISTEN" not in explain_system("silence") + explain_system("shuffled")
+
+
 def test_other_systems_are_not():
     assert explain_system("LISTEN (silence)") == explain_system("Qwen2-Audio") == ""
 
