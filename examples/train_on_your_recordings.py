@@ -3,7 +3,7 @@
 python examples/train_on_your_recordings.py my_recordings --output runs/mine
 
 `my_recordings` holds a table, `metadata.csv`, with the columns `file` and `caption`, or `tags` with ";" between them.
-What a column `split` calls test is held out; without that, a fifth of the rows, spread over the table. Held-out rows
+What a column `split` calls test is held out; without that, a fifth of the recordings, spread over the table. These
 need tags: the model is asked whether it hears these, and whether it hears other recordings' tags.
 
 The defaults are the miniature's backbones, which have read about a few dozen sounds and know little else. Any Whisper
@@ -31,14 +31,17 @@ parser.add_argument("--num_train_epochs", type=int, default=20)
 arguments, training = parser.parse_known_args()
 output = arguments.output
 
-# Which rows are for training: load_corpus("folder", ...) reads the table, and takes parts of splits.
+# What is for training: load_corpus("folder", ...) reads the table, and percentages of a split cut no recording in two.
 train, held_out = "train", "test"
 try:
     if "test" not in load_corpus("folder", arguments.recordings).unique("split"):
         train = "+".join(f"train[{start}%:{start + 16}%]" for start in range(0, 100, 20))
         held_out = "+".join(f"train[{start + 16}%:{start + 20}%]" for start in range(0, 100, 20))
-    num_heard = len(load_corpus("folder", arguments.recordings, train))
-    questions = presence_questions(load_corpus("folder", arguments.recordings, held_out), "held_out")
+    heard = {audio["path"] for audio in load_corpus("folder", arguments.recordings, train)["audio"]}
+    judged = load_corpus("folder", arguments.recordings, held_out)
+    if both := heard.intersection(audio["path"] for audio in judged["audio"]):
+        raise ValueError(f"{min(both)} is in rows for training and in rows for test; give all its rows one split")
+    questions = presence_questions(judged, "held_out")
 except (ValueError, OSError) as error:
     raise SystemExit(f"{arguments.recordings}: {error}") from error
 output.mkdir(parents=True, exist_ok=True)
@@ -68,7 +71,7 @@ run(
     max_steps=-1,
     num_train_epochs=arguments.num_train_epochs,
     warmup_steps=0.1,
-    validation_clips=min(100, num_heard // 10),
+    validation_clips=min(100, len(heard) // 10),
     questions="",
 )
 run(

@@ -118,12 +118,23 @@ def test_train_on_your_recordings(recordings: Path, sound: Path, tmp_path: Path)
 
 @pytest.mark.parametrize(("rows", "message"), [(1, "too few"), (25, "has no tags")])
 def test_train_on_recordings_that_cannot_be_judged(rows: int, message: str, sound: Path, tmp_path: Path) -> None:
-    (tmp_path / "noise.wav").write_bytes(sound.read_bytes())
-    table = ["file,caption", *(f"noise.wav,Wind at {hour} o'clock." for hour in range(rows))]
-    (tmp_path / "metadata.csv").write_text("\n".join(table), encoding="utf-8")
-    done = _start("train_on_your_recordings.py", tmp_path, "--output", tmp_path / "mine")
+    for hour in range(rows):
+        (tmp_path / f"{hour}.wav").write_bytes(sound.read_bytes())
+    _refused(["file,caption", *(f"{hour}.wav,Wind at {hour} o'clock." for hour in range(rows))], message, tmp_path)
+
+
+def test_train_on_recordings_that_are_in_both_splits(sound: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.wav").write_bytes(sound.read_bytes())
+    table = ["file,tags,split", "a.wav,dog,train", "b.wav,cat,train", "b.wav,rain,test"]
+    _refused(table, f"{tmp_path}/b.wav is in rows for training and in rows for test", tmp_path)
+
+
+def _refused(table: list[str], message: str, folder: Path) -> None:
+    (folder / "metadata.csv").write_text("\n".join(table), encoding="utf-8")
+    done = _start("train_on_your_recordings.py", folder, "--output", folder / "mine")
     last = done.stderr.splitlines()[-1]
-    assert done.returncode and last.startswith(f"{tmp_path}: ") and message in last, done.stderr
+    assert done.returncode and last.startswith(f"{folder}: ") and message in last, done.stderr
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def load_corpus(
         data_dir: the folder of its annotation files and recordings, laid out as it is published.
         split: splits and parts of splits, such as "train", "train+validation", "fold1+fold2", "test[:100]", an
             official name such as "development", or "paper" for what the paper's Table 2 counts; None for all that are
-            there.
+            there. Percentages are of recordings, so that none is cut in two; numbers count seeds.
         missing_audio: what happens to clips whose recording is missing or unreadable: "skip" (counted and reported
             once), "keep" (the record has the path where it was expected) or "error".
         options: further options of the builder, such as `cache_dir`.

@@ -38,6 +38,7 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
         data_dir: the folder with the annotation files and the recordings, laid out as the corpus is published.
         split: splits to build and their parts: "train", "train+validation", "fold1+fold2", "test[:10%]", an
             official name such as "eval", or "paper" for what LISTEN's Table 2 counts; None for all that are there.
+            Percentages are of recordings, so that none is cut in two; numbers count seeds.
         missing_audio: what happens to clips whose recording is missing or unreadable: "skip" (counted, reported
             once, see `coverage`), "keep" (its expected path stands in the record) or "error".
         mirror: a loaded dataset from the Hub that stands in for annotation files and recordings; see `from_mirror`.
@@ -347,7 +348,11 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
             logger.warning("%s: %d malformed rows are skipped; the first: %s", self.CORPUS, malformed, first)
 
     def seeds(self) -> datasets.Dataset:
-        """The seeds of the splits asked for, once the corpus is prepared; memory-mapped."""
+        """The seeds of the splits asked for, once the corpus is prepared; memory-mapped.
+
+        Raises:
+            AnnotationError: a slice is malformed, or slices overlap.
+        """
         parts = []
         for part in self.parts:
             # `datasets` cannot read a split of no rows.
@@ -356,7 +361,20 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
                 parts.append(part.take(datasets.concatenate_datasets(filled)))
         if not parts:
             return _as_seeds(datasets.Dataset.from_dict({name: [] for name in _STORED}, features=_STORED))
-        return datasets.concatenate_datasets(parts)
+        seeds = datasets.concatenate_datasets(parts)
+        if len(self.build_splits) < sum(len(part.splits) for part in self.parts):
+            self._check_overlap(seeds)
+        return seeds
+
+    def _check_overlap(self, seeds: datasets.Dataset) -> None:
+        seen: set[str] = set()
+        for each in seeds["id"]:
+            if each in seen:
+                raise AnnotationError(
+                    f"{self.CORPUS}: the slices of {'+'.join(map(str, self.parts))!r} overlap: {each!r} is in two of "
+                    "them; let each begin where another ends"
+                )
+            seen.add(each)
 
 
 def _as_seeds(stored: datasets.Dataset) -> datasets.Dataset:

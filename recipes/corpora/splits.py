@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import datasets
+import numpy as np
+import pyarrow.compute as pc
 
 from recipes.annotations import AnnotationError
 
@@ -18,20 +20,30 @@ class SplitPart:
     slice: str = ""
 
     def take(self, rows: datasets.Dataset) -> datasets.Dataset:
-        """The part's slice of the rows of its splits.
+        """The part's slice of the rows of its splits; percentages are of the recordings, each with all its rows.
 
         Raises:
             AnnotationError: the slice is malformed.
         """
         if not self.slice:
             return rows
-        specification = f"{self.name}{self.slice}"
+        places = _recordings(rows) if "%" in self.slice else np.arange(len(rows))
+        count = int(places.max(initial=-1)) + 1
         try:
-            [instruction] = datasets.ReadInstruction.from_spec(specification).to_absolute({self.name: len(rows)})
+            [instruction] = datasets.ReadInstruction.from_spec(str(self)).to_absolute({self.name: count})
         except (ValueError, AssertionError) as error:
-            raise AnnotationError(f"split {specification!r}: {error}; write e.g. {self.name}[:10%]") from None
-        wanted = range(*slice(instruction.from_, instruction.to).indices(len(rows)))
-        return rows.select(wanted or [])  # an empty range that begins at the end would be out of range
+            raise AnnotationError(f"split {str(self)!r}: {error}; write e.g. {self.name}[:10%]") from None
+        start, stop, _ = slice(instruction.from_, instruction.to).indices(count)
+        return rows.select(np.flatnonzero((start <= places) & (places < stop)))
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.slice}"
+
+
+def _recordings(rows: datasets.Dataset) -> np.ndarray:
+    """The number of each row's recording, in the order in which recordings first come."""
+    audio = rows.select_columns("audio").with_format("arrow")[:].column("audio")
+    return pc.struct_field(audio, "path").combine_chunks().dictionary_encode().indices.to_numpy()
 
 
 def parse_splits(

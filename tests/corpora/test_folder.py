@@ -1,6 +1,7 @@
 """The user's own recordings, and what users get wrong."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,35 @@ def test_several_captions_of_a_recording(tmp_path, write):
     assert columns["seed"][:] == objects["seed"][:] == ["One", "Two", "Three"]
     assert objects[0]["captions"] == ["One", "Two"]
     assert (objects[0]["seed_type"], objects[0]["tags"]) == ("caption", ["x"])
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_parts_of_a_split_share_no_recording(tmp_path, write, apart):
+    if apart:
+        lines = ["file,caption", *(f"{file}.wav,{caption} {file}" for caption in "abcde" for file in range(30))]
+    else:
+        lines = ["file,caption_1,caption_2,caption_3,caption_4,caption_5"]
+        lines += [",".join([f"{file}.wav", *(f"{caption} {file}" for caption in "abcde")]) for file in range(30)]
+    write(tmp_path / "mine.csv", "\n".join(lines) + "\n")
+
+    def recordings(first, last):
+        split = "+".join(f"train[{start + first}%:{start + last}%]" for start in range(0, 100, 20))
+        seeds = load_corpus("folder", tmp_path, split, missing_audio="keep")
+        names = {audio["path"] for audio in seeds["audio"]}
+        assert len(seeds) == 5 * len(names)
+        return names
+
+    heard, held_out = recordings(0, 16), recordings(16, 20)
+    assert (len(heard), len(held_out), len(heard & held_out)) == (25, 5, 0)
+
+
+def test_slices_that_overlap_are_refused(tmp_path, write):
+    write(tmp_path / "mine.csv", "file,caption\n" + "".join(f"{number}.wav,Dog\n" for number in range(4)))
+    for split in ("train[:3]+train[1:]", "train[:50%]+train[1:2]"):
+        with pytest.raises(AnnotationError, match=r"slices of 'train\[.*' overlap: 'folder/train/1.wav' is in two"):
+            load_corpus("folder", tmp_path, split, missing_audio="keep")
+    seeds = load_corpus("folder", tmp_path, "train[2:]+train[:1]", missing_audio="keep")
+    assert [Path(audio["path"]).stem for audio in seeds["audio"]] == ["2", "3", "0"]
 
 
 def test_a_byte_order_mark_and_foreign_separators(tmp_path, write, record):

@@ -46,5 +46,16 @@ def test_no_row_twice(specification):
     ],
 )
 def test_slices(slice, expected):
-    rows = datasets.Dataset.from_dict({"n": list(range(10))})
+    rows = datasets.Dataset.from_dict({"n": list(range(10)), "audio": [{"path": f"{n}.wav"} for n in range(10)]})
     assert SplitPart("train", ("fold1", "fold2"), slice).take(rows)["n"][:] == list(expected)
+
+
+@pytest.mark.parametrize(
+    ("slice", "expected"),
+    [("[:50%]", "aababa"), ("[50%:]", "ddcc"), ("[25%:75%]", "bdbd"), ("[:5]", "aabda"), ("[-1:]", "c")],
+)
+def test_percentages_cut_no_recording_in_two(slice, expected):
+    names = "aabdabdcac"  # rows of a recording need not stand together
+    rows = datasets.Dataset.from_dict({"audio": [{"path": name} for name in names]})
+    taken = SplitPart("train", ("train",), slice).take(rows)
+    assert [audio["path"] for audio in taken["audio"]] == list(expected)
