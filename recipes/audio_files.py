@@ -34,12 +34,15 @@ class AudioFiles:
 
     def expected(self, name: str) -> Path:
         """Where a recording would lie if it were there."""
-        return self.home / with_suffixes(name)[0]
+        suffix = os.path.splitext(name)[1]
+        # What follows the point in `ID_30.5` is a time.
+        return self.home / (name if suffix[1:2].isalpha() else name + SUFFIXES[0])
 
     def _listing(self, folder: Path, below: str) -> frozenset[str]:
         if (folder, below) not in self._names:
             try:
-                self._names[folder, below] = frozenset(os.listdir(folder / below))
+                with os.scandir(folder / below) as entries:
+                    self._names[folder, below] = frozenset(entry.name for entry in entries if not entry.is_dir())
             except (FileNotFoundError, NotADirectoryError):
                 self._names[folder, below] = frozenset()
         return self._names[folder, below]
@@ -49,8 +52,9 @@ def with_suffixes(name: str) -> list[str]:
     """A file name as it is, then with the other audio suffixes (many copies of corpora are converted)."""
     stem, suffix = os.path.splitext(name)
     if suffix.lower() not in SUFFIXES:
-        return [name + other for other in SUFFIXES]
-    return [name, *(stem + other for other in SUFFIXES if other != suffix)]
+        stem, suffix = name, ""
+    others = (*SUFFIXES, *map(str.upper, SUFFIXES))
+    return [name, *(stem + other for other in others if other != suffix)]
 
 
 def state_of(folders: Iterable[Path]) -> str:

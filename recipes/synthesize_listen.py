@@ -140,7 +140,10 @@ def load_corpora(specifications: list[str], missing_audio: str) -> list["Dataset
         name, _, split = name_and_split.partition(":")
         corpus = load_corpus(name, folder or None, split or None, missing_audio)
         if not len(corpus):
-            raise ValueError(f"{specification}: no recording was found, so there are no seeds; --missing_audio keep")
+            raise ValueError(
+                f"{specification}: there are no seeds; either the split is empty, or no recording was found: then the "
+                "warning above names the first, and --missing_audio keep does without recordings"
+            )
         for other, earlier in zip(specifications, corpora, strict=False):
             if earlier[0]["corpus"] == corpus[0]["corpus"] and (shared := _shared_ids(earlier, corpus)):
                 raise ValueError(

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,13 @@ def test_kept_paths_are_the_official_ones(shared_data, tmp_path, write):
     assert seed["audio"]["path"] == str(tmp_path / "ESC-50-master" / "audio" / "1-100032-A-0.wav")
 
 
+@pytest.mark.parametrize(("name", "expected"), [("a.aiff", "a.aiff"), ("a", "a.wav"), ("a_30.5", "a_30.5.wav")])
+def test_kept_paths_have_a_suffix(tmp_path, write, name, expected):
+    write(tmp_path / "mine.csv", f"file,caption\n{name},One\n")
+    [seed] = load_corpus("folder", tmp_path, missing_audio="keep")
+    assert seed["audio"]["path"] == str(tmp_path / expected)
+
+
 def test_missing_audio_can_be_an_error(folder):
     with pytest.raises(FileNotFoundError, match=r"mine.csv, line 4: the recording .*cut.wav cannot be read.*skip"):
         load_corpus("folder", folder, missing_audio="error")
@@ -100,6 +108,27 @@ def test_what_has_not_changed_is_built_once(folder, own_cache):
     written = os.stat(first[0]["filename"]).st_mtime_ns
     assert load_corpus("folder", folder).cache_files == first
     assert os.stat(first[0]["filename"]).st_mtime_ns == written
+
+
+@pytest.mark.parametrize("name", ["annotations.py", "audio_files.py", "records.py", "folder.py"])
+def test_another_version_of_the_code_builds_again(folder, monkeypatch, name):
+    first = load_corpus("folder", folder).cache_files
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read_bytes(path) + (b"#" if path.name == name else b""))
+    assert load_corpus("folder", folder).cache_files != first
+
+
+@pytest.mark.parametrize(
+    ("named", "there"),
+    [("b.aiff", "b.aiff"), ("b.au", "b.au"), ("b.wav", "b.WAV"), ("b.WAV", "b.flac"), ("b", "b.WAV")],
+)
+def test_recordings_are_found_under_their_own_names(tmp_path, write, record, named, there):
+    (tmp_path / "a" / "b").mkdir(parents=True)  # a folder is no recording
+    record(tmp_path / "a" / there, seconds=0.25)
+    write(tmp_path / "mine.csv", f"file,caption\na/{named},One\n")
+    [seed] = load_corpus("folder", tmp_path)
+    assert seed["audio"]["path"] == str(tmp_path / "a" / there)
+    assert seed["duration"] == 0.25
 
 
 def test_two_processes_at_once(folder, own_cache):
