@@ -70,8 +70,10 @@ def read_csv(
         Where the row stands ("FILE, line N") and its cells by column name.
 
     Raises:
-        AnnotationError: no header, a missing column, a row with more or fewer cells than columns, an open quote.
+        AnnotationError: no header, a missing column, a row with more or fewer cells than columns, an open quote, a
+            blank before a quote.
     """
+    width = 0
     lines = read_text(path)
     reader = csv.reader(lines if columns is None else _drop_comments(lines), strict=True, **dialect)
     where = f"{path}, line 1"
@@ -80,16 +82,25 @@ def read_csv(
             where = f"{path}, line {reader.line_num}"
             if not any(cell.strip() for cell in row):
                 continue
+            if not dialect.get("skipinitialspace") and any(re.match(r'\s+"', cell) for cell in row):
+                raise AnnotationError(
+                    f"{where}: a blank before a double quote, which therefore quotes nothing: {row!r}; take it out"
+                )
             if columns is None:
-                columns = [cell.strip() for cell in row]
+                columns, width = [cell.strip() for cell in row], len(row)
+                while not columns[-1]:
+                    columns.pop()
                 _check_columns(path, columns, required)
-            elif len(row) != len(columns):
+                continue
+            # Spreadsheets write columns that are empty throughout.
+            if len(row) <= width and not any(cell.strip() for cell in row[len(columns) :]):
+                row = row[: len(columns)]
+            if len(row) != len(columns):
                 raise AnnotationError(
                     f"{where}: {len(row)} cells where {len(columns)} are due ({', '.join(columns)}): {row!r}; "
                     "put cells that hold the separator into double quotes"
                 )
-            else:
-                yield where, dict(zip(columns, row, strict=True))
+            yield where, dict(zip(columns, row, strict=True))
     except csv.Error as error:
         raise AnnotationError(f"{where}: not valid CSV ({error}); look for an unclosed double quote") from None
     if columns is None:

@@ -104,7 +104,10 @@ class Folder(CorpusBuilder):
             file = self._file_of(row, where)
             captions, tags = _captions(row, where), _tags(row, where)
             if not captions and not tags:
-                raise AnnotationError(f"{where}: no caption and no tags; write one or take the row out")
+                raise AnnotationError(
+                    f"{where}: no caption and no tags in the columns {', '.join(map(repr, row))}; write one into "
+                    "`caption` or `tags`, or take the row out"
+                )
             if row.get("id") not in (None, ""):
                 key = text_of(str(row["id"]), "id", where)
             else:
@@ -113,7 +116,7 @@ class Folder(CorpusBuilder):
                     raise AnnotationError(f"{where}: {file!r} is there twice with the same text; take one row out")
                 rows.add(content)
                 number = repeats[_digest(file)] = repeats.get(_digest(file), 0) + 1
-                key = file if number == 1 else f"{file}#{number}"
+                key = file if number == 1 else f"{file}/{number}"  # no file has this name, and no caption's key
             seconds = row.get("duration")
             yield Clip(
                 key=key,
@@ -155,7 +158,7 @@ def _split_of(row: dict[str, Any], where: str) -> str:
 
 
 def _captions(row: dict[str, Any], where: str) -> list[str]:
-    value = row.get("captions", row.get("caption"))
+    value = row.get("caption") if row.get("captions") in (None, "", []) else row["captions"]
     if isinstance(value, list):
         return [text_of(caption, "caption", where) for caption in value]
     numbered = [row[column] for column in row if re.fullmatch(r"caption_\d+", column)]

@@ -54,11 +54,30 @@ def test_several_captions_of_a_recording(tmp_path, write):
         load_corpus("folder", tmp_path / name, missing_audio="keep")
         for name in ("rows.csv", "columns.csv", "lines.jsonl")
     )
-    assert rows["id"][:] == ["folder/train/a.wav", "folder/train/a.wav#2"]
+    assert rows["id"][:] == ["folder/train/a.wav", "folder/train/a.wav/2"]
     assert columns["id"][:] == objects["id"][:] == [f"folder/train/{key}" for key in ("a.wav#1", "a.wav#2", "b.wav")]
     assert columns["seed"][:] == objects["seed"][:] == ["One", "Two", "Three"]
     assert objects[0]["captions"] == ["One", "Two"]
     assert (objects[0]["seed_type"], objects[0]["tags"]) == ("caption", ["x"])
+    write(tmp_path / "both.csv", "file,caption_1,caption_2\na.wav,One,Two\na.wav,Three,Four\n")
+    both = load_corpus("folder", tmp_path / "both.csv", missing_audio="keep")
+    keys = ("a.wav#1", "a.wav#2", "a.wav/2#1", "a.wav/2#2")
+    assert both["id"][:] == [f"folder/train/{key}" for key in keys]
+
+
+@pytest.mark.parametrize("captions", [None, [], ""])
+def test_no_captions_beside_a_caption_or_tags(tmp_path, write, captions):
+    lines = [
+        {"file": "a.wav", "captions": captions, "caption": "One"},
+        {"file": "b.wav", "captions": captions, "tags": "x"},
+    ]
+    write(tmp_path / "lines.jsonl", "\n".join(map(json.dumps, lines)) + "\n")
+    assert load_corpus("folder", tmp_path, missing_audio="keep")["seed"][:] == ["One", "x"]
+
+
+def test_columns_that_a_spreadsheet_leaves_empty(tmp_path, write):
+    write(tmp_path / "mine.csv", "file,caption,,\na.wav,One,,\nb.wav,Two, ,\nc.wav,Three\n")
+    assert load_corpus("folder", tmp_path, missing_audio="keep")["seed"][:] == ["One", "Two", "Three"]
 
 
 @pytest.mark.parametrize("apart", [False, True])
@@ -112,11 +131,16 @@ def test_absolute_paths_below_the_folder(tmp_path, write, record):
         ("file,caption\n", "no rows; write a .csv or .jsonl file with the columns"),
         ("name,caption\na.wav,One\n", "line 2: no column 'file' among 'name', 'caption'"),
         ("file;caption\na.wav;One\n", "line 2: no column 'file' among 'file;caption'"),
-        ("file,title\na.wav,One\n", "line 2: no caption and no tags"),
+        ("file,title\na.wav,One\n", "line 2: no caption and no tags in the columns 'file', 'title'"),
         ("file,caption\na.wav,\n", "line 2: no caption and no tags"),
         ("file,caption\na.wav,  \n", "line 2: the caption is empty"),
         ("file,caption\n,One\n", "line 2: the file name is ''"),
         ("file,caption\na.wav,One,two\n", "line 2: 3 cells where 2 are due"),
+        ("file,caption\na.wav,One,\n", "line 2: 3 cells where 2 are due"),
+        ("file,caption,,\na.wav,One,,two\n", "line 2: 4 cells where 2 are due"),
+        ('file,caption\na.wav, "One, two"\n', "line 2: a blank before a double quote"),
+        ('file,caption\na.wav, "One"\n', "line 2: a blank before a double quote"),
+        ('file, "caption"\na.wav,One\n', "line 1: a blank before a double quote"),
         ("file,caption,caption\na.wav,One,two\n", "two columns share a name"),
         ('file,caption\na.wav,"One\n', "line 1: not valid CSV.*unclosed double quote"),
         ("file,tags\na.wav,dog;;cat\n", "line 2: the tag is empty"),
