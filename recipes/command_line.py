@@ -2,6 +2,7 @@
 
 Options are dataclass fields (their `metadata["help"]` is what `--help` prints). Values come, later ones winning, from
 the field's default, from the YAML file and from the command line; a name that no dataclass has is an error in both.
+In the YAML file a list of one may be written without brackets.
 """
 
 import dataclasses
@@ -94,7 +95,11 @@ def _read_config(config: Path, parser: Any, option_types: tuple[type, ...]) -> d
     known = {field.name for option_type in option_types for field in dataclasses.fields(option_type) if field.init}
     if unknown := sorted(set(values) - known):
         parser.error(f"configuration file {config} holds unknown options: {', '.join(map(str, unknown))}")
-    return values
+    lists = {action.dest for action in parser._actions if action.nargs in ("+", "*")}
+    return {
+        name: [value] if name in lists and isinstance(value, str | int | float) else value
+        for name, value in values.items()
+    }
 
 
 def write_options(path: str | Path, *options: Any) -> None:

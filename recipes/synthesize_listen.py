@@ -20,7 +20,8 @@ folder, from which training takes the mixture that it wants.
 
 A run that was stopped, by whatever, goes on where it was when the same command is given again. To share a run out,
 give every machine the same command with `--shard 1/64` to `--shard 64/64` and the same output folder (or collect the
-files of all `journal` folders in one); the command without `--shard` then writes the dataset.
+files of all `journal` folders in one); the command without `--shard` then writes the dataset, for which it needs the
+same LLM or server again, since the journal is keyed by who wrote it.
 """
 
 import dataclasses
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from recipes.synthesis.judge import Judgements
     from recipes.synthesis.plan import Plan, Request, Sampling
 
+DEFAULT_CORPORA = ["sound_world:train"]
 LLM_SAMPLES = ["positive=2", "negative=1", "combined=1"]
 RULE_SAMPLES = ["rule=2"]
 MINIATURE_PROMPTS = BACKBONES.parent / "prompts.yaml"
@@ -52,7 +54,7 @@ class SynthesisOptions:
     """What is synthesized, by whom and where to."""
 
     corpora: list[str] = option(
-        ["sound_world:train"],
+        DEFAULT_CORPORA,
         "Corpora as NAME=FOLDER or NAME:SPLIT=FOLDER, SPLIT `paper` being what Table 2 counts. NAME is audioset, "
         "audiocaps, clotho, macs, fsd50k, esc50, urbansound8k, vocalsound, sound_world (no FOLDER) or folder.",
     )
@@ -65,7 +67,8 @@ class SynthesisOptions:
     )
     samples: list[str] = option(
         [],
-        f"Responses per seed by kind. Default: {' '.join(LLM_SAMPLES)}, which serves all mixtures; rule=2 for rule.",
+        f"Responses per seed by kind. Default: {' '.join(LLM_SAMPLES)}, which serves the three mixtures of the paper "
+        "that an LLM writes; rule=2 for rule.",
     )
     prompts: str | None = option(
         None,
@@ -223,9 +226,16 @@ def finish(options: SynthesisOptions, plan: "Plan", engine: "Engine", journal: "
 
 
 def _resolved(options: SynthesisOptions) -> SynthesisOptions:
-    """The options with every default that depends on others filled in."""
+    """The options with every default that depends on others filled in.
+
+    Raises:
+        ValueError: a number is too small.
+    """
     from recipes.synthesis.prompts import DEFAULT_PROMPTS
 
+    for name, least in (("batch_size", 1), ("window", 1), ("concurrency", 1), ("retries", 0), ("benchmark", 0)):
+        if (value := getattr(options, name)) < least:
+            raise ValueError(f"--{name} is {value}; it must be at least {least}")
     rule = options.generator == "rule"
     miniature = Path(options.text_model).resolve().is_relative_to(BACKBONES)
     return dataclasses.replace(
@@ -255,14 +265,22 @@ def _print_table2(options: SynthesisOptions) -> None:
     """Table 2 beside the paper's.
 
     Raises:
-        ValueError: a split is named that is not the paper's.
+        ValueError: a corpus without a folder, one that is named twice, or a split that is not the paper's.
     """
     from recipes.corpora.table2 import table2
 
-    folders = {name: folder for name, _, folder in (entry.partition("=") for entry in options.corpora) if folder}
-    if cut := [name for name in folders if ":" in name.removesuffix(":paper")]:
-        raise ValueError(f"table2 counts the split `paper`: leave the split out of {', '.join(cut)}")
-    print(table2({name.removesuffix(":paper"): folder for name, folder in folders.items()}))
+    folders: dict[str, str] = {}
+    for entry in options.corpora if options.corpora != DEFAULT_CORPORA else []:
+        name, _, folder = entry.partition("=")
+        name = name.removesuffix(":paper")
+        if ":" in name:
+            raise ValueError(f"table2 counts the split `paper`: leave the split out of {name}")
+        if not folder:
+            raise ValueError(f"--corpora {entry}: table2 needs its folder, {name}=FOLDER")
+        if name in folders:
+            raise ValueError(f"--corpora has {name} twice; table2 counts one folder for each corpus")
+        folders[name] = folder
+    print(table2(folders))
 
 
 def _print_benchmark(options: SynthesisOptions) -> None:

@@ -13,6 +13,7 @@ import yaml
 from datasets import load_dataset
 
 from recipes import synthesize_listen
+from recipes.command_line import parse_options
 from recipes.miniature import AUDIO_MODEL
 from recipes.synthesis.dataset import load_responses
 
@@ -174,6 +175,26 @@ def test_table_2_without_corpora_is_the_papers(capsys):
 
 
 @pytest.mark.parametrize(
+    ("corpora", "message"),
+    [
+        (["esc50", "urbansound8k=DATA"], "--corpora esc50: table2 needs its folder, esc50=FOLDER"),
+        (["esc50=DATA", "esc50:paper=OTHER"], "--corpora has esc50 twice"),
+        (["esc50:fold1=DATA"], "table2 counts the split `paper`: leave the split out of esc50:fold1"),
+    ],
+)
+def test_table_2_counts_every_corpus_that_is_named(corpora, message):
+    with pytest.raises(SystemExit, match=message):
+        synthesize("--table2", "--corpora", *corpora)
+
+
+def test_a_list_of_one_in_a_configuration_needs_no_brackets(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("corpora: esc50=data/ESC-50\nsamples: [positive=1, negative=1]\n", encoding="utf-8")
+    (options,) = parse_options(synthesize_listen.SynthesisOptions, description="", argv=[str(config)])
+    assert (options.corpora, options.samples) == (["esc50=data/ESC-50"], ["positive=1", "negative=1"])
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--corpora", "esc51=DATA"], "there is no corpus 'esc51'; there are audioset"),
@@ -186,6 +207,11 @@ def test_table_2_without_corpora_is_the_papers(capsys):
         (["--samples", "positive=1", "positive=2"], "once for each kind"),
         (["--temperature", "-1"], "temperature is -1"),
         (["--shard", "4/3"], "PART/PARTS"),
+        (["--batch_size", "0"], "--batch_size is 0; it must be at least 1"),
+        (["--window", "0"], "--window is 0; it must be at least 1"),
+        (["--concurrency", "0"], "--concurrency is 0; it must be at least 1"),
+        (["--retries", "-1"], "--retries is -1; it must be at least 0"),
+        (["--benchmark", "-1"], "--benchmark is -1; it must be at least 0"),
         (["--prompts", "DATA/none.yaml"], "none.yaml"),
         (["--output_dir", "DATA/metadata.csv/run"], "metadata.csv"),
         (["--text_model", "DATA"], "DATA"),
@@ -207,7 +233,7 @@ def test_mistakes_are_named(tmp_path, corpus_folder, base, arguments, message):
 def test_a_corpus_without_recordings_is_named(tmp_path, base, corpus_folder):
     for recording in corpus_folder.glob("*.wav"):
         recording.unlink()
-    with pytest.raises(SystemExit, match=r"folder=.* no recording was found.*--missing_audio keep"):
+    with pytest.raises(SystemExit, match=r"folder=.* no recording was found: .*warning above.*--missing_audio keep"):
         synthesize(*base, "--output_dir", tmp_path / "run")
     synthesize(*base, "--output_dir", tmp_path / "run", "--missing_audio", "keep", "--generator", "rule")
     assert len(load_responses(tmp_path / "run")) == 12
