@@ -56,7 +56,7 @@ class SynthesisOptions:
     corpora: list[str] = option(
         DEFAULT_CORPORA,
         "Corpora as NAME=FOLDER or NAME:SPLIT=FOLDER, SPLIT `paper` being what Table 2 counts. NAME is audioset, "
-        "audiocaps, clotho, macs, fsd50k, esc50, urbansound8k, vocalsound, sound_world (no FOLDER) or folder.",
+        "audiocaps, clotho, macs, fsd50k, esc50, esc10, urbansound8k, vocalsound, sound_world (no FOLDER) or folder.",
     )
     missing_audio: str = option("skip", "What becomes of seeds whose recording is not there: skip, keep or error.")
     text_model: str = option(TEXT_MODEL, "The backbone LLM, a folder or a name on the Hub.")

@@ -17,6 +17,7 @@ CORPORA = {
     "macs": "recipes.corpora.macs:MACS",
     "fsd50k": "recipes.corpora.fsd50k:FSD50K",
     "esc50": "recipes.corpora.esc50:ESC50",
+    "esc10": "recipes.corpora.esc50:ESC10",
     "urbansound8k": "recipes.corpora.urbansound8k:UrbanSound8K",
     "vocalsound": "recipes.corpora.vocalsound:VocalSound",
     "sound_world": "recipes.corpora.sound_world:SoundWorld",
@@ -87,15 +88,16 @@ def from_mirror(
     """The seeds of a corpus from one of its mirrors on the Hugging Face Hub, loaded with `datasets.load_dataset`.
 
     Mirrors whose columns are known: agkphysics/AudioSet; d0rj/audiocaps (text only), jp1924/AudioCaps and
-    OpenSound/AudioCaps; CLAPv2/Clotho and mteb/Clotho; ashraq/esc50 and mteb/esc50; danavery/urbansound8K;
-    flozi00/VocalSound_audio_16k and lmms-lab/vocalsound. (Fhrozen/FSD50k is a copy of the files: download it and use
-    `load_corpus`.)
+    OpenSound/AudioCaps; CLAPv2/Clotho and mteb/Clotho; ashraq/esc50 and mteb/esc50, also for esc10;
+    danavery/urbansound8K; flozi00/VocalSound_audio_16k and lmms-lab/vocalsound. (Fhrozen/FSD50k is a copy of the
+    files: download it and use `load_corpus`.)
 
     Args:
         name: one of `CORPORA`.
         mirror: one split of the mirror.
-        data_dir: a folder of your choice. Recordings inside the mirror are written there, each once, so that the
-            seeds of a clip share a file; the recordings of a text-only mirror are looked for there.
+        data_dir: a folder of its own. Recordings inside the mirror are written to the folder `split` in it, each once,
+            so that the seeds of a clip share a file, and beside them a table for the corpus `folder`,
+            `metadata.jsonl`; the recordings of a text-only mirror are looked for in both.
         split: the split that the records name.
         missing_audio: as for `load_corpus`.
         options: further options of the builder, such as `cache_dir`.

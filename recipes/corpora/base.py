@@ -115,8 +115,8 @@ class CorpusBuilder(datasets.GeneratorBasedBuilder):
     def read_clips(self, annotations: Path, split: str, coverage: Coverage) -> Iterator[Clip]:
         """The clips of a split, in the annotation file's order; malformed rows raise or are counted."""
 
-    def mirror_clip(self, row: dict[str, Any], where: str) -> Clip:
-        """The clip in a row of a Hub mirror."""
+    def mirror_clip(self, row: dict[str, Any], where: str) -> Clip | None:
+        """The clip in a row of a Hub mirror; None if it is not one of the corpus'."""
         raise AnnotationError(f"{self.CORPUS} has no known mirror on the Hub; load it from its own files")
 
     def present_splits(self) -> list[str]:

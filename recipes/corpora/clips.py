@@ -15,6 +15,7 @@ class Clip:
     tags: list[str] = field(default_factory=list)
     seconds: float | None = None  # the length that the annotation gives
     path: Path | None = None  # the recording, where there is no need to look for it
+    split: str | None = None  # in a mirror, where all splits are one: the split of its own
 
 
 @dataclass

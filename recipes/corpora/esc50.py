@@ -1,10 +1,10 @@
-"""ESC-50: environmental sounds of fifty classes in five folds."""
+"""ESC-50: environmental sounds of fifty classes in five folds; ESC-10: ten of the classes."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from recipes.annotations import file_name_of, read_csv, text_of
+from recipes.annotations import AnnotationError, file_name_of, read_csv, text_of
 from recipes.corpora.base import CorpusBuilder
 from recipes.corpora.clips import Clip, Coverage
 from recipes.corpora.folds import fold_of, folds_in
@@ -32,6 +32,7 @@ class ESC50(CorpusBuilder):
     ROOTS = ("ESC-50-master", "ESC-50")
     ANNOTATIONS = dict.fromkeys(FOLDS, ("meta/esc50.csv", "esc50.csv"))
     ALIASES = {"paper": FOLDS, "train": FOLDS}
+    COLUMNS: tuple[str, ...] = ("filename", "fold", "category")
 
     def present_splits(self) -> list[str]:
         """The folds that the metadata has rows of."""
@@ -43,16 +44,46 @@ class ESC50(CorpusBuilder):
 
     def read_clips(self, annotations: Path, split: str, coverage: Coverage) -> Iterator[Clip]:
         """Rows `filename,fold,target,category,esc10,src_file,take`."""
-        for where, row in read_csv(annotations, ("filename", "fold", "category")):
-            if fold_of(row["fold"], FOLDS, where) == split:
+        for where, row in read_csv(annotations, self.COLUMNS):
+            if fold_of(row["fold"], FOLDS, where) == split and self.includes(row, where):
                 yield self._clip(row, where)
 
-    def mirror_clip(self, row: dict[str, Any], where: str) -> Clip:
+    def mirror_clip(self, row: dict[str, Any], where: str) -> Clip | None:
         """ashraq/esc50, mteb/esc50: the official columns and `audio`."""
-        return self._clip(row, where)
+        if not self.includes(row, where):
+            return None
+        clip = self._clip(row, where)
+        if row.get("fold") is not None:
+            clip.split = fold_of(str(row["fold"]), FOLDS, where)
+        return clip
+
+    def includes(self, row: dict[str, Any], where: str) -> bool:
+        """Whether a row's clip belongs to the corpus."""
+        return True
 
     def _clip(self, row: dict[str, Any], where: str) -> Clip:
         name = file_name_of(row["filename"], where)
         return Clip(
             key=name, where=where, names=[name], tags=[text_of(row["category"], "category", where).replace("_", " ")]
         )
+
+
+class ESC10(ESC50):
+    """The clips of ten classes that ESC-50's metadata marks as ESC-10: 80 in each fold. Folds are those of ESC-50."""
+
+    CORPUS = "esc10"
+    DESCRIPTION = "Five-second environmental recordings of ten classes."
+    LICENSE = "CC BY 3.0"
+    ALIASES = {"train": FOLDS}
+    COLUMNS = (*ESC50.COLUMNS, "esc10")
+
+    def includes(self, row: dict[str, Any], where: str) -> bool:
+        """Whether the column `esc10` is true.
+
+        Raises:
+            AnnotationError: it is neither true nor false.
+        """
+        value = str(row["esc10"]).strip().lower()
+        if value not in ("true", "false"):
+            raise AnnotationError(f"{where}: the column esc10 is {row['esc10']!r}; it must be True or False")
+        return value == "true"

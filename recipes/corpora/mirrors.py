@@ -1,6 +1,7 @@
 """Corpora from their mirrors on the Hugging Face Hub: column mapping from a loaded dataset."""
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -24,8 +25,12 @@ def undecoded(mirror: datasets.Dataset) -> datasets.Dataset:
 
 
 def mirror_clips(builder: CorpusBuilder, split: str) -> Iterator[Clip]:
-    """The clips of a mirror; recordings that it carries are written below the builder's `data_dir`, each once."""
+    """The clips of a mirror; recordings that it carries are written below the builder's `data_dir`, each once.
+
+    Beside them stands `metadata.jsonl`, a table for `recipes.corpora.folder`.
+    """
     folder = builder.data_dir / split
+    rows = []
     classes = {name: kind for name, kind in builder.mirror.features.items() if isinstance(kind, datasets.ClassLabel)}
     for index, row in enumerate(builder.mirror):
         where = f"mirror of {builder.CORPUS}, row {index}"
@@ -37,9 +42,26 @@ def mirror_clips(builder: CorpusBuilder, split: str) -> Iterator[Clip]:
                 f"{where}: no column {error}; the columns are {', '.join(builder.mirror.column_names)}. Rename them "
                 "(`Dataset.rename_column`) as the mirror in the documentation has them"
             ) from None
+        if clip is None:
+            continue
         if audio := row.get("audio"):
             clip.path = _recording(audio, clip, folder, where)
+            if clip.path and clip.path.parent == folder:
+                rows.append(_table_row(clip, split))
         yield clip
+    if rows:
+        _write(folder / "metadata.jsonl", "".join(rows).encode())
+
+
+def _table_row(clip: Clip, split: str) -> str:
+    row = {
+        "file": clip.path.name,
+        "captions": [caption for _, caption in clip.captions],
+        "tags": clip.tags,
+        "split": clip.split or split,
+        "id": clip.key,
+    }
+    return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def _recording(audio: Any, clip: Clip, folder: Path, where: str) -> Path | None:
@@ -53,11 +75,15 @@ def _recording(audio: Any, clip: Clip, folder: Path, where: str) -> Path | None:
     digest = hashlib.blake2b(content, digest_size=8).hexdigest()
     target = folder / f"{readable}-{digest}{_suffix(content, path)}"
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{os.getpid()}.{target.name}")
-        partial.write_bytes(content)
-        os.replace(partial, target)
+        _write(target, content)
     return target
+
+
+def _write(target: Path, content: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{os.getpid()}.{target.name}")
+    partial.write_bytes(content)
+    os.replace(partial, target)
 
 
 def _suffix(content: bytes, path: str | None) -> str:

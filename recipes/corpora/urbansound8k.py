@@ -49,7 +49,10 @@ class UrbanSound8K(CorpusBuilder):
 
     def mirror_clip(self, row: dict[str, Any], where: str) -> Clip:
         """danavery/urbansound8K: the official columns and `audio`."""
-        return self._clip(row, where)
+        clip = self._clip(row, where)
+        if row.get("fold") is not None:
+            clip.split = fold_of(str(row["fold"]), FOLDS, where)
+        return clip
 
     def _clip(self, row: dict[str, Any], where: str) -> Clip:
         name = file_name_of(row["slice_file_name"], where)

@@ -47,7 +47,7 @@ class Options:
     encoder_steps: int = option(2400, "steps of batch 32 for the encoder")
     recordings_steps: int = option(350, "steps of batch 32, half of it recordings, that go on from the encoder")
     recordings: str | None = option(None, "folder or table of recordings to go on training the encoder with")
-    corpus: str | None = option(None, "how the recordings are laid out: esc50 or folder; found out by default")
+    corpus: str | None = option(None, "how the recordings are laid out: esc50, esc10 or folder; found out by default")
     train_split: str = option("train", "recordings to train on, such as fold1+fold2+fold3")
     test_split: str | None = option(None, "recordings on which tagging is scored, once, at the end")
 

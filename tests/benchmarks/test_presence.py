@@ -77,6 +77,11 @@ def test_a_corpus_that_cannot_be_asked_about_is_refused(folder: Path) -> None:
         presence_questions(load_corpus("folder", folder), "folder")
 
 
+def test_esc10_in_a_folder_of_esc50(shared_data: Path) -> None:
+    questions = load_specified(f"presence/esc10:fold4={shared_data / 'annotations' / 'esc50'}")
+    assert (len(questions), len(set(questions["object"]))) == (160, 10)
+
+
 def test_real_recordings(shared_data: Path) -> None:
     questions = presence_questions(load_corpus("esc50", shared_data / "esc10", "fold4"), "esc50:fold4")
     answers = questions["answer"][:]

@@ -7,6 +7,7 @@ import soundfile
 
 from recipes.annotations import AnnotationError
 from recipes.corpora import load_corpus, prepare_corpus
+from recipes.records import SEED_FEATURES
 
 
 def test_official_counts(shared_data):
@@ -37,6 +38,18 @@ def test_folds_are_splits(shared_data):
     assert len(load_corpus("esc50", shared_data / "esc10", split="train")) == 320
     assert len(load_corpus("esc50", shared_data / "esc10", split="fold1[:10]+fold2[50%:]")) == 50
     assert load_corpus("esc50", shared_data / "esc10", split="train[79:81]")["split"][:] == ["fold1", "fold2"]
+
+
+def test_esc10_is_esc50s_clips_of_ten_classes(tmp_path, shared_data, write):
+    ten, fifty = (load_corpus(name, shared_data / "esc10") for name in ("esc10", "esc50"))
+    assert [seed["id"].replace("esc10", "esc50") for seed in ten] == fifty["id"][:]
+    for column in set(SEED_FEATURES) - {"id", "corpus"}:
+        assert ten[column][:] == fifty[column][:]
+    whole = load_corpus("esc10", shared_data / "annotations" / "esc50", "fold5", missing_audio="keep")
+    assert (len(whole), len(set(whole["seed"])), set(whole["corpus"])) == (80, 10, {"esc10"})
+    write(tmp_path / "meta" / "esc50.csv", "filename,fold,category,esc10\na.wav,1,dog,yes\n")
+    with pytest.raises(AnnotationError, match="line 2: the column esc10 is 'yes'; it must be True or False"):
+        load_corpus("esc10", tmp_path)
 
 
 @pytest.mark.parametrize("split", ["fold5", "fold6", "test", "", "fold1+", "fold1-fold3", "all"])

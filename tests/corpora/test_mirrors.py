@@ -80,7 +80,7 @@ def test_clotho_writes_a_recording_once_for_five_captions(tmp_path):
     seeds = from_mirror("clotho", mirror(columns, [" a &amp; b.wav"]), tmp_path, split="test")
     assert seeds["seed"][:] == ["One", "Two", "Three", "Four", "Five"]
     [path] = {audio["path"] for audio in seeds["audio"]}
-    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [Path(path)]
+    assert list(tmp_path.rglob("*.wav")) == [Path(path)]
     assert seeds[4]["id"] == "clotho/test/ a &amp; b.wav#5"
 
 
@@ -91,6 +91,27 @@ def test_esc50_and_urbansound8k(tmp_path):
     urban = {"slice_file_name": ["1-2.wav"], "start": [0.0], "end": [0.25], "fold": [5], "class": ["dog_bark"]}
     [seed] = from_mirror("urbansound8k", mirror(urban, ["1-2.wav"], seconds=0.25), tmp_path)
     assert (seed["seed"], seed["duration"]) == ("dog bark", 0.25)
+
+
+def test_a_mirrors_table_is_a_corpus_with_folds(tmp_path):
+    names = [f"{fold}-{clip}-A-0.wav" for fold in range(1, 6) for clip in range(2)]
+    esc = {"filename": names, "fold": [int(name[0]) for name in names], "category": ["door_knock"] * 10}
+    esc["esc10"] = [name[2] == "1" for name in names]
+    seeds = from_mirror("esc50", mirror(esc, names), tmp_path)
+    folds = load_corpus("folder", tmp_path / "train", "fold1+fold3")
+    assert folds["id"][:] == [f"folder/fold{name[0]}/{name}" for name in names if name[0] in "13"]
+    assert set(folds["seed"]) == {"door knock"}
+    assert {audio["path"] for audio in folds["audio"]} <= {audio["path"] for audio in seeds["audio"]}
+    ten = from_mirror("esc10", mirror(esc, names), tmp_path / "esc10")
+    assert ten["id"][:] == [f"esc10/train/{name}" for name in names if name[2] == "1"]
+
+
+def test_a_mirrors_table_keeps_captions(tmp_path):
+    columns = {"raw_text": [["One; two", "Two"], ["Three"]]}
+    seeds = from_mirror("clotho", mirror(columns, ["a.wav", "b.wav"]), tmp_path, split="test")
+    again = load_corpus("folder", tmp_path / "test", "test")
+    for column in ("seed", "captions", "audio"):
+        assert again[column][:] == seeds[column][:]
 
 
 def test_vocalsound_with_class_labels_or_answers(tmp_path):
