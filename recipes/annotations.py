@@ -82,7 +82,7 @@ def read_csv(
             where = f"{path}, line {reader.line_num}"
             if not any(cell.strip() for cell in row):
                 continue
-            if not dialect.get("skipinitialspace") and any(re.match(r'\s+"', cell) for cell in row):
+            if not dialect.get("skipinitialspace") and any('"' in cell and re.match(r'\s+"', cell) for cell in row):
                 raise AnnotationError(
                     f"{where}: a blank before a double quote, which therefore quotes nothing: {row!r}; take it out"
                 )
@@ -93,7 +93,7 @@ def read_csv(
                 _check_columns(path, columns, required)
                 continue
             # Spreadsheets write columns that are empty throughout.
-            if len(row) <= width and not any(cell.strip() for cell in row[len(columns) :]):
+            if len(columns) < len(row) <= width and not any(cell.strip() for cell in row[len(columns) :]):
                 row = row[: len(columns)]
             if len(row) != len(columns):
                 raise AnnotationError(
