@@ -34,9 +34,13 @@ output = arguments.output
 # What is for training: load_corpus("folder", ...) reads the table, and percentages of a split cut no recording in two.
 train, held_out = "train", "test"
 try:
-    if "test" not in load_corpus("folder", arguments.recordings).unique("split"):
-        train = "+".join(f"train[{start}%:{start + 16}%]" for start in range(0, 100, 20))
-        held_out = "+".join(f"train[{start + 16}%:{start + 20}%]" for start in range(0, 100, 20))
+    seeds = load_corpus("folder", arguments.recordings)
+    if "test" not in seeds.unique("split"):
+        count = len({audio["path"] for audio in seeds["audio"]})
+        step = 20 if count >= 25 else 50 if count >= 10 else 100  # a fifth of each step is at least one recording
+        cuts = [(start, start + step * 4 // 5, start + step) for start in range(0, 100, step)]
+        train = "+".join(f"train[{start}%:{cut}%]" for start, cut, _ in cuts)
+        held_out = "+".join(f"train[{cut}%:{end}%]" for _, cut, end in cuts)
     heard = {audio["path"] for audio in load_corpus("folder", arguments.recordings, train)["audio"]}
     judged = load_corpus("folder", arguments.recordings, held_out)
     if both := heard.intersection(audio["path"] for audio in judged["audio"]):

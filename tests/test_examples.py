@@ -116,7 +116,9 @@ def test_train_on_your_recordings(recordings: Path, sound: Path, tmp_path: Path)
     assert (output / "model" / "model.safetensors").stat().st_mtime == trained
 
 
-@pytest.mark.parametrize(("rows", "message"), [(1, "too few"), (25, "has no tags")])
+@pytest.mark.parametrize(
+    ("rows", "message"), [(1, "too few"), (3, "has no tags"), (10, "has no tags"), (25, "has no tags")]
+)
 def test_train_on_recordings_that_cannot_be_judged(rows: int, message: str, sound: Path, tmp_path: Path) -> None:
     for hour in range(rows):
         (tmp_path / f"{hour}.wav").write_bytes(sound.read_bytes())
