@@ -5,9 +5,9 @@
     python recipes/reproduce_table3.py --backbones DIR       # ... and Positive + Positive and Negative on others
     python recipes/reproduce_table3.py --text_model DIR --other_text_model DIR    # on backbones of your own
 
-    # On recordings: an ESC-50 folder, with an encoder that went on training on the same folds (see README.md).
-    python recipes/reproduce_table3.py --output_dir runs/table3_esc50 --audio_model runs/my_whisper \\
-        --corpus esc50:fold1+fold2+fold3=ESC-50 --benchmarks presence/esc50:fold4=ESC-50 --steps 400 \\
+    # On recordings: ESC-10, with an encoder that went on training on the same folds (see README.md).
+    python recipes/reproduce_table3.py --output_dir runs/table3_esc10 --audio_model runs/my_whisper \\
+        --corpus esc10:fold1+fold2+fold3=ESC-50 --benchmarks presence/esc10:fold4=ESC-50 --steps 400 \\
         --training validation_clips=24 questions=
 
 The protocol is recipes/table3/PROTOCOL.md, written before the first run. All rows are trained on the same clips with
