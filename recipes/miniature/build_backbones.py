@@ -8,12 +8,14 @@ The first command takes about an hour on two cores, resumes where it was stopped
 shipped beside this script, with `gates.json`: what was measured on the stored weights. The second goes on from the
 shipped encoder with recordings of your own (ESC-50's layout, or a table of files and tags; see `recipes.corpora`).
 
-How the language models are trained is in `recipes.miniature.language.RECIPES`; none has been run from end to end
-by one command. `llama_other`, with a seed, a tokenizer and words of its own, missed the yes/no gate after its
-first stretch (92.5%), and the second was added then. A `llama` trained like it stood at 90% of yes/no and was
-given up. The shipped `llama` had three stretches, started by hand (`gates.json`), which its recipe follows. So
-mind the gates that are printed. Those with a change (`--only llama_seed2_no_noise --output runs/backbones`) are
-for the levers of `reproduce_table3.py --backbones runs/backbones`; none of them has been trained to its end yet.
+How the language models are trained is in `recipes.miniature.language.RECIPES`. `llama_other`, with a seed, a tokenizer
+and words of its own, missed the yes/no gate after its first stretch (92.5%), and the second was added then. A `llama`
+trained like it stood at 90% of yes/no and was given up. The shipped `llama` had three stretches, started by hand
+(`gates.json`), which its recipe follows. That recipe was run from end to end with another seed, `llama_seed2`, and
+reached 95.9% of yes/no, below the gate of 97%, and passed the others. So mind the gates that are printed.
+`llama_seed2` and those with a change (`--only llama_seed2_no_noise --output runs/backbones`) are for the levers of
+`reproduce_table3.py --backbones runs/backbones`; each takes about 25 minutes beside another. What they measure is in
+`recipes/table3/README.md`.
 
 Three things in it are not what a large language model has met, and are to be disclosed wherever results on these
 backbones are shown: noise on the embeddings in the audio span; seeds that do not tell the answer, on which "yes" is
