@@ -1,11 +1,11 @@
-"""What the design saves, as ratios within one run; `-s` shows them."""
+"""What the design saves, as ratios of counted operations; `-s` shows them."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import WhisperFeatureExtractor, pipeline
 
 from modeling_listen import ListenAdapter, ListenAdapterConfig, ListenProcessor
@@ -16,15 +16,14 @@ from tests.modeling_listen.backbones import build_audio_model, build_text_model,
 LABELS = ["a dog", "a siren", "glass", "rain", "a baby", "music"]
 
 
-def ratio(ours: Callable[[], object], theirs: Callable[[], object], repeats: int = 5) -> float:
-    """Least time of one over that of the other, taken in turns so that both see the same machine."""
-    times = {ours: [], theirs: []}
-    for _ in range(repeats + 1):
-        for function, taken in times.items():
-            start = time.perf_counter()
-            function()
-            taken.append(time.perf_counter() - start)
-    return min(times[ours][1:]) / min(times[theirs][1:])
+def operations(function: Callable[[], object]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        function()
+    return counter.get_total_flops()
+
+
+def ratio(ours: Callable[[], object], theirs: Callable[[], object]) -> float:
+    return operations(ours) / operations(theirs)
 
 
 def backbones(size: str, folder: Path) -> tuple[str | Path, str | Path]:
@@ -43,11 +42,10 @@ def backbones(size: str, folder: Path) -> tuple[str | Path, str | Path]:
     return audio_model, build_text_model(folder / "llama", "llama", **sizes)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("size", ["miniature", "middling"])
 def test_six_labels_cost_less_than_half_of_six_calls(tmp_path, size):
     audio_model, text_model = backbones(size, tmp_path)
-    model = compose(audio_model, text_model, num_query_tokens=64)
+    model = compose(audio_model, text_model, num_query_tokens=64).requires_grad_(False)
     processor = ListenProcessor.from_backbones(audio_model, text_model, num_query_tokens=64)
     listen = pipeline("sound-presence", model=model, processor=processor, device="cpu")
     clip = noise(10.0)
@@ -59,7 +57,6 @@ def test_six_labels_cost_less_than_half_of_six_calls(tmp_path, size):
     assert measured <= 0.45
 
 
-@pytest.mark.slow
 def test_the_adapter_runs_all_encoder_layers_at_once():
     config = ListenAdapterConfig(
         hidden_size=256,
@@ -68,7 +65,7 @@ def test_the_adapter_runs_all_encoder_layers_at_once():
         intermediate_size=1024,
         audio_layers=[1, 2, 3, 4],
     )
-    adapter = ListenAdapter._from_config(config, attn_implementation="sdpa").eval()
+    adapter = ListenAdapter._from_config(config, attn_implementation="sdpa").requires_grad_(False)
     states = torch.randn(4, 1, 1500, 256)
 
     def looped():
@@ -78,13 +75,12 @@ def test_the_adapter_runs_all_encoder_layers_at_once():
                 queries = layer(queries, states[index])
 
     with torch.no_grad():
-        measured = ratio(lambda: adapter(states), looped, repeats=10)
+        measured = ratio(lambda: adapter(states), looped)
     print(f"\nall encoder layers in one batch / one by one: {measured:.3f}")
-    assert measured <= 1.25  # on one core no more than the same work; the batch is for accelerators
+    assert measured <= 1.05  # the same work and the projection; the batch is for accelerators
 
 
-@pytest.mark.slow
-def test_log_mel_in_torch_costs_less_than_the_feature_extractor():
+def test_log_mel_works_on_less_padding_than_the_feature_extractor():
     feature_extractor = WhisperFeatureExtractor()
     log_mel = LogMel(feature_extractor)
     clips = [noise(seconds, seed) for seed, seconds in enumerate((5.0, 10.0, 7.0, 3.0))]
