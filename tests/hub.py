@@ -2,11 +2,11 @@
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from tests.server import QuietHandler, serve
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TOKEN = "hf_writes"
@@ -18,7 +18,7 @@ def serve_hub(root: Path) -> Iterator[str]:
 
     created = set()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             owner, name, *rest = self.path.split("?")[0].strip("/").split("/")
             file = root.joinpath(owner, name, *rest[2:])
@@ -81,16 +81,5 @@ def serve_hub(root: Path) -> Iterator[str]:
             if self.command != "HEAD":
                 self.wfile.write(content)
 
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serve(Handler) as url:
         yield url
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -10,6 +10,7 @@ from transformers import WhisperFeatureExtractor
 
 from modeling_listen.audio_listen import LogMel, as_waveform, read_audio
 from tests.modeling_listen.backbones import SAMPLING_RATE, noise
+from tests.server import serve_folder
 
 FORMATS = {"wav": {}, "flac": {}, "ogg": {"format": "OGG", "subtype": "VORBIS"}, "mp3": {"format": "MP3"}}
 
@@ -38,7 +39,7 @@ class TestReadAudio:
         url = f"data:audio/{extension};base64,{base64.b64encode(data).decode()}"
         for source in (str(path), data, bytearray(data), {"path": str(path), "bytes": None}, {"bytes": data}):
             assert np.array_equal(read_audio(source, SAMPLING_RATE), expected)
-        assert np.allclose(read_audio(url, SAMPLING_RATE), expected, atol=1e-6)
+        assert np.array_equal(read_audio(url, SAMPLING_RATE), expected)
 
     @pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
     def test_any_sampling_rate_and_stereo(self, rate):
@@ -60,6 +61,22 @@ class TestReadAudio:
         path.write_bytes(data[: int(len(data) * kept)])
         with pytest.raises(ValueError, match=rf"cut\.{extension}"):
             read_audio(path, SAMPLING_RATE)
+
+    def test_a_server_gives_the_file_or_the_reason(self, tmp_path):
+        data = encoded(tone(1.0, SAMPLING_RATE))
+        (tmp_path / "clip.wav").write_bytes(data)
+        (tmp_path / "cut.wav").write_bytes(data[:9000])
+        with serve_folder(tmp_path) as url:
+            assert np.array_equal(read_audio(f"{url}/clip.wav", SAMPLING_RATE), read_audio(data, SAMPLING_RATE))
+            with pytest.raises(ValueError, match=r"audio from http.*cut\.wav is truncated"):
+                read_audio(f"{url}/cut.wav", SAMPLING_RATE)
+            with pytest.raises(ValueError, match=r"cannot read audio from http.*none\.wav: .*404"):
+                read_audio(f"{url}/none.wav", SAMPLING_RATE)
+
+    @pytest.mark.parametrize("url", ["data:audio/wav;base64,UklGRg==", "data:audio/wav;base64,x", "data:", "http://"])
+    def test_a_url_without_audio_names_itself(self, url):
+        with pytest.raises(ValueError, match=f"audio from {url}"):
+            read_audio(url, SAMPLING_RATE)
 
     @pytest.mark.parametrize("length", [0x7FFFF000, 0x7FFFFFFE, 0x80000000, 0xFFFFFFFF, 0])
     def test_a_streamed_wav_does_not_know_its_length(self, tmp_path, length):

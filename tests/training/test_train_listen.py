@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 import yaml
@@ -246,9 +247,21 @@ def test_4bit_passes_the_same_gradient_after_a_pass_without_gradient(backbones):
 
 
 def run_script(arguments: list[str], *launcher: str, **variables: str) -> subprocess.Popen:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1", **variables}
     command = [*(launcher or (sys.executable,)), str(SCRIPT), *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def output_of(script: subprocess.Popen) -> str:
+    """What a script has printed when it has done its work; where each of its threads stands, if it does not end."""
+    try:
+        output, _ = script.communicate(timeout=420)  # torchrun itself waits for up to 300
+    except subprocess.TimeoutExpired:
+        for process in (*psutil.Process(script.pid).children(recursive=True), script):
+            process.send_signal(signal.SIGABRT)
+        output, _ = script.communicate()
+    assert script.returncode == 0, output
+    return output
 
 
 @pytest.mark.slow
@@ -257,9 +270,7 @@ def test_published_run_holds_backbones_that_nobody_else_has(arguments, tmp_path)
     with serve_hub(tmp_path / "hub") as url:
         variables = {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": TOKEN, "HF_ENDPOINT": url}
         options = {"max_steps": 2, "eval_steps": 0, "save_steps": 0, "training_arguments": extra}
-        script = run_script(arguments(**options), **variables, HF_HOME=str(tmp_path / "hf"))
-        output, _ = script.communicate(timeout=300)
-    assert script.returncode == 0, output
+        output_of(run_script(arguments(**options), **variables, HF_HOME=str(tmp_path / "hf")))
     published = tmp_path / "hub" / "me" / "listen"
     model = ListenForConditionalGeneration.from_pretrained(published)
     trained = ListenForConditionalGeneration.from_pretrained(tmp_path / "run")
@@ -273,9 +284,7 @@ def test_published_run_holds_backbones_that_nobody_else_has(arguments, tmp_path)
 @pytest.mark.slow
 def test_killed_and_resumed_is_bit_for_bit_undisturbed(arguments, tmp_path):
     common = {"max_steps": 60, "save_steps": 5, "eval_steps": 20, "dropout": 0.1}
-    whole = run_script(arguments(**common, output_dir=tmp_path / "whole"))
-    output, _ = whole.communicate(timeout=300)
-    assert whole.returncode == 0, output
+    output_of(run_script(arguments(**common, output_dir=tmp_path / "whole")))
 
     folder = tmp_path / "killed"
     killed = run_script(arguments(**common, output_dir=folder))
@@ -287,9 +296,7 @@ def test_killed_and_resumed_is_bit_for_bit_undisturbed(arguments, tmp_path):
     stopped_at = int(Path(last_checkpoint(folder)).name.split("-")[1])
     assert stopped_at < 60, "it was over before it could be killed"
 
-    resumed = run_script(arguments(**common, output_dir=folder))
-    output, _ = resumed.communicate(timeout=300)
-    assert resumed.returncode == 0, output
+    output_of(run_script(arguments(**common, output_dir=folder)))
     assert history(folder) == history(tmp_path / "whole")
     assert history(folder, "eval_probe_auroc") == history(tmp_path / "whole", "eval_probe_auroc")
     undisturbed = weights(tmp_path / "whole")
@@ -304,9 +311,7 @@ def test_two_processes_are_one(arguments, tmp_path):
     """Ten clips in batches of four, or of two in each of two processes."""
     common = {"max_steps": 4, "eval_steps": 4, "save_steps": 4, "warmup_steps": 0}
     main(arguments(**common, per_device_train_batch_size=4, output_dir=tmp_path / "one"))
-    two = run_script(arguments(**common, per_device_train_batch_size=2, output_dir=tmp_path / "two"), *TORCHRUN)
-    output, _ = two.communicate(timeout=300)
-    assert two.returncode == 0, output
+    output_of(run_script(arguments(**common, per_device_train_batch_size=2, output_dir=tmp_path / "two"), *TORCHRUN))
     one_loss, two_loss = history(tmp_path / "one"), history(tmp_path / "two")
     assert list(one_loss) == list(two_loss) == [1, 2, 3, 4]
     for step in (1, 2):  # the third batch is the end of an epoch, whose rest is shared out differently
@@ -326,9 +331,7 @@ def test_sharded_language_model_trains_the_same_adapter(arguments, tmp_path, che
 
     def train(folder, sharded):
         options = {"output_dir": folder, "shard_language_model": sharded, "training_arguments": extra}
-        script = run_script(arguments(**common, **options), *TORCHRUN)
-        output, _ = script.communicate(timeout=300)
-        assert script.returncode == 0, output
+        output = output_of(run_script(arguments(**common, **options), *TORCHRUN))
         return re.search(r"frozen tensors are as they were \(hash (\w+)\)", output)[1]
 
     assert train(tmp_path / "whole", False) != train(tmp_path / "sharded", True)  # which has parts of them only
