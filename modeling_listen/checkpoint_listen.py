@@ -209,16 +209,20 @@ class AdapterCheckpointMixin:
             ValueError: a backbone that does not fit the checkpoint, or that a self-contained one has no use for.
         """
         source = pretrained_model_name_or_path
-        given = audio_model_id is not None or text_model_id is not None
+        given = {"audio_model_id": audio_model_id, "text_model_id": text_model_id}
         if source is None or options.get("state_dict") is not None:
-            if given:
+            if any(given.values()):
                 raise ValueError("audio_model_id and text_model_id go with a checkpoint of the adapter alone")
             return super().from_pretrained(source, *args, config=config, **options)
         source = os.fspath(source)
         revision, subfolder = options.get("revision"), options.get("subfolder", "")
         hub = {name: options[name] for name in HUB_OPTIONS if name in options}
-        if not isinstance(config, PreTrainedConfig):
-            found = {"revision": revision, "subfolder": subfolder, **hub}
+        found = {"revision": revision, "subfolder": subfolder, **hub}
+        if isinstance(config, PreTrainedConfig):
+            config = deepcopy(config)
+            changed = _names_changed(config, _file(source, "config.json", **found))
+            given = {name: value or changed.get(name) for name, value in given.items()}
+        else:
             with _named(source):
                 kind = cls.config_class.get_config_dict(config or source, **found)[0].get("model_type")
             if kind != cls.config_class.model_type:
@@ -228,13 +232,13 @@ class AdapterCheckpointMixin:
 
         checkpoint = open_weights(source, revision, subfolder=subfolder, **hub)
         if any(not name.startswith(ADAPTER_PREFIX) for name in checkpoint):
-            if given:
+            if any(given.values()):
                 raise ValueError(f"{source} is self-contained: it takes no audio_model_id or text_model_id")
             if wanted:  # the caller judges what was loaded
                 return super().from_pretrained(source, *args, config=config, output_loading_info=True, **options)
             return cls._load(source, config, source, *args, **options)[0]
         folder = os.path.join(source, subfolder)
-        for name, repository in (("audio_model_id", audio_model_id), ("text_model_id", text_model_id)):
+        for name, repository in given.items():
             setattr(config, name, _identify(repository) if repository else _resolve(getattr(config, name), folder))
         for name in (*HUB_OPTIONS, "revision", "subfolder"):
             options.pop(name, None)
@@ -349,6 +353,16 @@ class AdapterCheckpointMixin:
             return super().push_to_hub(*args, **options)
         finally:
             self._is_being_published = False
+
+
+def _names_changed(config: ListenConfig, file: str | None) -> dict[str, str]:
+    """Backbones in a configuration that its checkpoint does not name: the auto classes put a caller's there."""
+    own = {}
+    if file is not None:
+        with open(file, encoding="utf-8") as stream:
+            own = json.load(stream)
+    names = {name: getattr(config, name) for name in ("audio_model_id", "text_model_id")}
+    return {name: value for name, value in names.items() if value is not None and value != own.get(name)}
 
 
 def _identify(repository: str | os.PathLike) -> str:

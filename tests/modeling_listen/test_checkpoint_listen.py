@@ -160,20 +160,22 @@ def test_a_backbone_that_is_gone_names_itself_and_may_be_given_anew(tmp_path, ro
     assert_same_weights(model, ListenForConditionalGeneration.from_pretrained(tmp_path / "checkpoint", **found))
 
 
-def test_a_backbone_given_by_a_relative_path_is_found_again_from_elsewhere(tmp_path, monkeypatch):
+@pytest.mark.parametrize("loader", [ListenForConditionalGeneration, AutoModel])
+def test_a_backbone_given_by_a_relative_path_is_found_again_from_elsewhere(tmp_path, monkeypatch, loader):
     model = compose(build_audio_model(tmp_path / "whisper"), build_text_model(tmp_path / "llama", "llama"))
     model.save_pretrained(tmp_path / "first")
     monkeypatch.chdir(tmp_path)
     given = {"audio_model_id": "whisper", "text_model_id": "./llama"}
-    ListenForConditionalGeneration.from_pretrained("first", **given).save_pretrained("runs/second")
+    loader.from_pretrained("first", **given).save_pretrained("runs/second")
     monkeypatch.chdir(tmp_path / "runs")
     assert_same_weights(model, ListenForConditionalGeneration.from_pretrained(tmp_path / "runs" / "second"))
 
 
-def test_a_self_contained_checkpoint_takes_no_backbones(tmp_path, model):
+@pytest.mark.parametrize("loader", [ListenForConditionalGeneration, AutoModel])
+def test_a_self_contained_checkpoint_takes_no_backbones(tmp_path, model, loader):
     model.save_pretrained(tmp_path, include_backbones=True)
     with pytest.raises(ValueError, match="is self-contained: it takes no audio_model_id"):
-        ListenForConditionalGeneration.from_pretrained(tmp_path, text_model_id="elsewhere")
+        loader.from_pretrained(tmp_path, text_model_id="elsewhere")
     with pytest.raises(ValueError, match="go with a checkpoint of the adapter alone"):
         ListenForConditionalGeneration.from_pretrained(
             None, config=model.config, state_dict=model.state_dict(), audio_model_id="elsewhere"
