@@ -17,12 +17,12 @@ model = ListenForConditionalGeneration.from_pretrained(folder, device_map="auto"
 processor = ListenProcessor.from_pretrained(folder)
 
 waveform = processor.load_audio(audio)
-rate, length = processor.feature_extractor.sampling_rate, processor.feature_extractor.n_samples
-windows = [waveform[start : start + length] for start in range(0, len(waveform), length)]
+windows = processor.cut(waveform)
+end, length = (len(each) / processor.feature_extractor.sampling_rate for each in (waveform, windows[0]))
 question = f"Is there a sound of {sound} in the audio?"
 
 for first in range(0, len(windows), 8):
     batch = windows[first : first + 8]
     scores = presence_probabilities(model, processor, batch, [[question]] * len(batch))
     for number, [score] in enumerate(scores, first):
-        print(f"{number * length / rate:8.1f} s  {score:.3f}  {'#' * round(40 * score)}")
+        print(f"{min(number * length, end - length):8.1f} s  {score:.3f}  {'#' * round(40 * score)}")

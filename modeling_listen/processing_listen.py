@@ -206,10 +206,21 @@ class ListenProcessor(ProcessorMixin):
         """Windows that a clip of so many samples is heard in."""
         return -(-num_samples // self.feature_extractor.n_samples)
 
+    def cut(self, waveform: np.ndarray) -> list[np.ndarray]:
+        """Windows of a clip `(samples,)`, the last of which ends with it.
+
+        A clip longer than a window is heard in whole ones: the last reaches back into the one before it, where a
+        remainder filled up with silence would be heard as sounds that are not there.
+        """
+        length = self.feature_extractor.n_samples
+        last = max(len(waveform) - length, 0)
+        starts = (min(index * length, last) for index in range(self.num_windows(len(waveform))))
+        return [waveform[start : start + length] for start in starts]
+
     def extract_features(
         self, waveforms: Sequence[np.ndarray], device: str | torch.device | None = None, **options: Any
     ) -> tuple[torch.Tensor, list[int]]:
-        """Log-mel spectrograms of clips, those longer than the encoder's window in several windows.
+        """Log-mel spectrograms of clips, those longer than the encoder's window in several windows; see `cut`.
 
         Args:
             waveforms: float32 `(samples,)` each, at the encoder's sampling rate.
@@ -218,10 +229,7 @@ class ListenProcessor(ProcessorMixin):
         Returns:
             `(windows, mel_bins, frames)`, and the number of windows of each clip.
         """
-        length = self.feature_extractor.n_samples
-        windows = [
-            waveform[start : start + length] for waveform in waveforms for start in range(0, len(waveform), length)
-        ]
+        windows = [window for waveform in waveforms for window in self.cut(waveform)]
         counts = [self.num_windows(len(waveform)) for waveform in waveforms]
         if device is not None:
             if self._log_mel is None:

@@ -6,13 +6,18 @@ In the YAML file a list of one may be written without brackets.
 """
 
 import dataclasses
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import yaml
+
+if TYPE_CHECKING:
+    from argparse import Action, ArgumentParser
 
 
 def option(default: Any, help: str, **metadata: Any) -> Any:
@@ -75,36 +80,64 @@ def parse_options(*option_types: type, description: str, argv: list[str] | None 
     if argv and not argv[0].startswith("-"):
         config = Path(argv.pop(0))
         parser.set_defaults(**_read_config(config, parser, option_types))
-    *options, unknown = parser.parse_args_into_dataclasses(
-        argv, look_for_args_file=False, return_remaining_strings=True
-    )
+    with errors_as_messages():  # what the dataclasses refuse
+        *options, unknown = parser.parse_args_into_dataclasses(
+            argv, look_for_args_file=False, return_remaining_strings=True
+        )
     if unknown:
         parser.error(f"unknown options: {' '.join(unknown)}")
     return tuple(options)
 
 
-def _read_config(config: Path, parser: Any, option_types: tuple[type, ...]) -> dict[str, Any]:
+def _read_config(config: Path, parser: "ArgumentParser", option_types: tuple[type, ...]) -> dict[str, Any]:
     if not config.is_file():
         parser.error(f"configuration file {config} does not exist")
     try:
         values = yaml.safe_load(config.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         parser.error(f"configuration file {config} is not valid YAML: {error}")
     if not isinstance(values, dict):
         parser.error(f"configuration file {config} must hold a mapping of option names to values")
-    known = {field.name for option_type in option_types for field in dataclasses.fields(option_type) if field.init}
-    if unknown := sorted(set(values) - known):
-        parser.error(f"configuration file {config} holds unknown options: {', '.join(map(str, unknown))}")
-    lists = {action.dest for action in parser._actions if action.nargs in ("+", "*")}
-    return {
-        name: [value] if name in lists and isinstance(value, str | int | float) else value
-        for name, value in values.items()
-    }
+    hints = {name: hint for option_type in option_types for name, hint in get_type_hints(option_type).items()}
+    actions = {name: parser._option_string_actions.get(f"--{name}") for name in hints}
+    if unknown := sorted(name for name in map(str, values) if actions.get(name) is None):
+        parser.error(f"configuration file {config} holds unknown options: {', '.join(unknown)}")
+    return {name: _checked(value, hints[name], actions[name], parser, config) for name, value in values.items()}
+
+
+def _checked(value: Any, hint: Any, action: "Action", parser: "ArgumentParser", config: Path) -> Any:
+    """What the command line would make of a value that YAML has read."""
+    from argparse import ArgumentError
+
+    if value is None and NoneType in get_args(hint):
+        return None
+    several = action.nargs in ("+", "*")
+    values = value if isinstance(value, list) else [value]
+    if several and not values:
+        return []
+    try:
+        if value is None or (len(values) != 1 and not several):
+            raise ArgumentError(action, f"invalid value: {value!r}")
+        return parser._get_values(action, [json.dumps(v) if isinstance(v, dict) else str(v) for v in values])
+    except ArgumentError as error:
+        parser.error(f"configuration file {config}: {error}")
+
+
+def resolved(*options: Any) -> dict[str, Any]:
+    """All options by name, as a YAML file of them gives them back."""
+    values = {name: value for each in options for name, value in dataclasses.asdict(each).items()}
+    return yaml.safe_load(yaml.safe_dump(values))
 
 
 def write_options(path: str | Path, *options: Any) -> None:
-    """Write resolved options as a YAML file that the same recipe accepts as its configuration."""
-    values = {name: value for each in options for name, value in dataclasses.asdict(each).items()}
+    """Write options as a YAML file that the same recipe accepts as its configuration."""
+    write_values(path, resolved(*options))
+
+
+def write_values(path: str | Path, values: dict[str, Any]) -> None:
+    """Write values as a YAML file that is there whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    part.replace(path)

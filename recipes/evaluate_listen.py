@@ -259,9 +259,7 @@ def _write_options(path: Path, options: EvaluationOptions) -> None:
             systems=list({parse_system(each)[0] or each: each for each in systems}.values()),
             benchmarks=list({each.partition("=")[0]: each for each in benchmarks}.values()),
         )
-        partial = path.with_suffix(".partial")
-        write_options(partial, options)
-        os.replace(partial, path)
+        write_options(path, options)
 
 
 def _report(row: dict[str, Any]) -> None:

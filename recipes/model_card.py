@@ -4,12 +4,11 @@
         --system "LISTEN positive+negative"
 
 writes README.md into the model's folder, which is what the Hub shows. Everything in it comes from the checkpoint's
-configuration, the run's options, its training data and the results of an evaluation; what a run cannot know (carbon)
+configuration, the run's options and data and the results of an evaluation; what a run cannot know (carbon)
 is left for you to fill in.
 """
 
 import json
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from typing import Any
 import yaml
 
 from recipes.command_line import errors_as_messages, option, parse_options
+from recipes.training.description import is_written_by
+from recipes.training.run import DATA, OPTIONS
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "model_card.md"
 UNKNOWN = "[not recorded: please fill in]"
@@ -53,65 +54,91 @@ def write_model_card(
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"{folder} holds no config.json: give the folder of a trained model")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    options = _read_options(folder / "training.yaml")
-    corpora = _corpora(options.get("responses"))
+    if config.get("model_type") != "listen":
+        raise ValueError(f"{folder} holds a {config.get('model_type')} model, not a LISTEN")
+    options, data = (_read(folder / name) for name in (OPTIONS, DATA))
     rows = _results(results, system)
     repository = repository or folder.name
+    names = {role: _name(config, options, role) for role in ("audio", "text")}
     card = ModelCard.from_template(
         ModelCardData(
             language="en",
             library_name="transformers",
             pipeline_tag="audio-text-to-text",
             tags=["audio", "listen", "hallucination"],
-            base_model=[name for name in (_name(config, "audio"), _name(config, "text")) if "/" in name] or None,
+            base_model=[name for name in names.values() if "/" in name] or None,
             model_name=repository,
             eval_results=_eval_results(rows) or None,
         ),
         template_path=str(TEMPLATE),
         name=repository.split("/")[-1],
         repository=repository,
-        audio_model=_name(config, "audio"),
-        text_model=_name(config, "text"),
-        audio_revision=_revision(config, "audio"),
-        text_revision=_revision(config, "text"),
+        audio_model=names["audio"],
+        text_model=names["text"],
+        audio_revision=_revision(config, options, "audio"),
+        text_revision=_revision(config, options, "text"),
+        lora_rank=options.get("lora_rank"),
         adapter=config["adapter_config"],
         num_parameters=_count_parameters(folder),
         window_seconds=_window_seconds(folder),
+        writers=_writers(data.get("generators", {}), names["text"]),
         mixture=options.get("mixture", UNKNOWN),
-        corpora=corpora,
-        training_options=yaml.safe_dump(options, sort_keys=False).strip() if options else UNKNOWN,
+        corpora=_corpora(data.get("corpora", {})),
+        training_options=yaml.safe_dump(_without_folders(options), sort_keys=False).strip() if options else UNKNOWN,
         results=_table(rows),
-        limits=_limits(config),
-        carbon=UNKNOWN,
+        limits=_limits(names),
+        unknown=UNKNOWN,
     )
     path = folder / "README.md"
     card.save(path)
     return path
 
 
-def _read_options(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
-def _name(config: dict[str, Any], role: str) -> str:
-    name = config.get(f"{role}_model_id") or "inside this checkpoint"
-    return Path(name).name if name.startswith((".", "/")) else name
+def _without_folders(value: Any) -> Any:
+    """Options with the names of this machine's folders cut to their last part."""
+    if isinstance(value, dict):
+        return {name: _without_folders(each) for name, each in value.items()}
+    return Path(value).name if isinstance(value, str) and value.startswith(("/", ".", "~")) else value
 
 
-def _revision(config: dict[str, Any], role: str) -> str:
-    revision = config.get(f"{role}_model_revision")
+def _name(config: dict[str, Any], options: dict[str, Any], role: str) -> str:
+    """A backbone's name: the checkpoint's, or where it holds the backbone itself, the run's."""
+    name = config.get(f"{role}_model_id") or options.get(f"{role}_model") or "inside this checkpoint"
+    return _without_folders(name)
+
+
+def _revision(config: dict[str, Any], options: dict[str, Any], role: str) -> str:
+    revision = config.get(f"{role}_model_revision") or options.get(f"{role}_revision")
     return f", revision {revision}" if revision else ""
+
+
+def _writers(generators: dict[str, int], text_model: str) -> str:
+    """Who wrote the responses, and from what."""
+    if not generators:
+        return f"Writer of the responses: {UNKNOWN}."
+    if set(generators) == {"rule"}:
+        return "The responses were written by templates, from each recording's tags."
+    asked = "read each recording's caption or tags where the audio stands now, and was asked what it holds or lacks."
+    if all(is_written_by(name, text_model) for name in generators):
+        return f"The language model itself wrote the responses: it {asked}"
+    return f"The responses were written by {', '.join(generators)}, which {asked}"
 
 
 def _count_parameters(folder: Path) -> int:
     """Parameters of the adapter, from the shapes in the checkpoint."""
     from math import prod
 
-    from safetensors import safe_open
+    from modeling_listen.checkpoint_listen import ADAPTER_PREFIX, open_weights
 
-    with safe_open(folder / "model.safetensors", framework="np") as tensors:
-        names = [name for name in tensors.keys() if name.startswith("model.adapter.")]  # noqa: SIM118
-        return sum(prod(tensors.get_slice(name).get_shape()) for name in names)
+    tensors = open_weights(str(folder))
+    return sum(prod(tensor.get_shape()) for name, tensor in tensors.items() if name.startswith(ADAPTER_PREFIX))
 
 
 def _window_seconds(folder: Path) -> float:
@@ -119,34 +146,19 @@ def _window_seconds(folder: Path) -> float:
     return config["feature_extractor"]["chunk_length"]
 
 
-def _corpora(responses: str | None) -> list[dict[str, Any]]:
-    """Clips and responses of each corpus in the training data, with the license of its recordings."""
-    if responses is None or not Path(responses).is_dir():
-        return []
+def _corpora(counts: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
+    """Clips and responses of each corpus that was trained on, with the license of its recordings."""
     from importlib import import_module
 
     from recipes.corpora import CORPORA
-    from recipes.synthesis.dataset import read_records
 
-    counts: Counter[str] = Counter()
-    clips: defaultdict[str, set[str]] = defaultdict(set)
-    for record in read_records(responses):
-        counts[record["corpus"]] += 1
-        clips[record["corpus"]].add(record["id"])
     rows = []
-    for name in sorted(counts):
+    for name, count in counts.items():
         license_text = UNKNOWN
         if name in CORPORA:
             module, builder = CORPORA[name].split(":")
             license_text = getattr(import_module(module), builder).LICENSE or UNKNOWN
-        rows.append(
-            {
-                "name": name,
-                "clips": f"{len(clips[name]):,}",
-                "responses": f"{counts[name]:,}",
-                "license": license_text,
-            }
-        )
+        rows.append({"name": name, "license": license_text, **count})
     return rows
 
 
@@ -176,6 +188,7 @@ def _eval_results(rows: list[dict[str, Any]]) -> list[Any]:
             task_type="audio-text-to-text",
             dataset_type=row["benchmark"],
             dataset_name=f"{row['benchmark']}/{row['subset']}",
+            dataset_config=row["subset"],  # without it the Hub takes subsets for one
             metric_type=metric,
             metric_value=row[metric],
         )
@@ -185,12 +198,11 @@ def _eval_results(rows: list[dict[str, Any]]) -> list[Any]:
     ]
 
 
-def _limits(config: dict[str, Any]) -> list[str]:
+def _limits(names: dict[str, str]) -> list[str]:
     """Limits that hold for some backbones only."""
     from recipes.miniature import AUDIO_MODEL, TEXT_MODEL
 
-    miniature = {Path(AUDIO_MODEL).name, Path(TEXT_MODEL).name}
-    if miniature & {_name(config, "audio"), _name(config, "text")}:
+    if {Path(AUDIO_MODEL).name, Path(TEXT_MODEL).name} & set(names.values()):
         return ["The backbones are LISTEN's miniature: they know a small synthetic world of sounds and little else."]
     return []
 

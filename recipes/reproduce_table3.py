@@ -49,8 +49,8 @@ def reproduce(options: Table3Options) -> None:
 
     rows = _rows(options)
     output = Path(options.output_dir)
-    write_options(output / "table3.yaml", options)
     make_pools(rows, options, output)
+    write_options(output / "table3.yaml", options)
     models = {f"{row.name}-seed{seed}": (row, seed) for row in rows for seed in range(options.seeds)}
     run_jobs(
         [_training(name, row, seed, options) for name, (row, seed) in models.items()],

@@ -20,9 +20,17 @@ the same command is given again, and ends as if it had not been stopped.
 """
 
 import logging
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recipes.command_line import errors_as_messages, parse_options
-from recipes.training.arguments import DataOptions, ModelOptions, TrainingOptions
+from recipes.training.arguments import DataOptions, ModelOptions, TrainingOptions, check_best_by
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+    from recipes.training.clips import Clips
 
 logger = logging.getLogger(__name__)
 
@@ -30,40 +38,68 @@ logger = logging.getLogger(__name__)
 def main(argv: list[str] | None = None) -> None:
     """Train, or go on."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with errors_as_messages(FloatingPointError, resumes="the same command goes on from the last checkpoint"):
+    resumes = "the same command, without --overwrite, goes on from the last checkpoint"
+    with errors_as_messages(FloatingPointError, resumes=resumes):
         train(*parse_options(ModelOptions, DataOptions, TrainingOptions, description=__doc__, argv=argv))
 
 
 def train(model_options: ModelOptions, data_options: DataOptions, options: TrainingOptions) -> None:
-    """Load, build, train, save.
+    """Train what is not trained yet, and publish it where `training_arguments` say push_to_hub.
 
     Raises:
         ValueError, OSError: options, data or backbones that cannot be used; the message says what to do.
         FloatingPointError: the loss is not finite; the message names the step and the clips.
         RuntimeError: a frozen tensor has changed.
     """
+    from recipes.training.data import load_clips, load_questions
+    from recipes.training.description import describe_data, is_written_by
+    from recipes.training.run import claim_output_dir, create_repository, locked, publish
+
+    check_best_by(options, data_options)
+    arguments = options.trainer_arguments(bf16=model_options.dtype == "bfloat16")
+    train_clips, validation_clips = load_clips(data_options, options.seed)
+    questions = load_questions(data_options) if data_options.questions and options.eval_steps else None
+    data = describe_data(train_clips, validation_clips, questions)
+    written = [name for name in data["generators"] if name != "rule"]
+    if others := [name for name in written if not is_written_by(name, model_options.text_model)]:
+        logger.warning(
+            "the responses were written by %s, not by the language model %s: the paper (Table 3) finds this worse",
+            ", ".join(others), model_options.text_model,
+        )  # fmt: skip
+    with locked(options.output_dir) if arguments.should_save else nullcontext():
+        with arguments.main_process_first(local=False):
+            to_train = claim_output_dir(options, model_options, data_options, data=data, write=arguments.should_save)
+        repository = create_repository(arguments) if arguments.push_to_hub and arguments.should_save else None
+        arguments.push_to_hub = False  # the trainer's own uploads would hold names of folders of this machine
+        if to_train:
+            _train(arguments, model_options, options, train_clips, validation_clips, questions)
+        else:
+            logger.info("%s is trained already; --overwrite true trains it anew", options.output_dir)
+        if repository is not None:
+            publish(options.output_dir, repository)
+
+
+def _train(
+    arguments: "TrainingArguments",
+    model_options: ModelOptions,
+    options: TrainingOptions,
+    train_clips: "Clips",
+    validation_clips: "Clips",
+    questions: "Clips | None",
+) -> None:
+    """Load, build, train, save."""
     from transformers import EarlyStoppingCallback, set_seed
 
     from recipes.training.callbacks import HistoryCallback
     from recipes.training.clips import WaveformClips, report_unreadable
     from recipes.training.collator import ClipCollator
-    from recipes.training.data import load_clips, load_questions
     from recipes.training.encoder_states import EncodedClips, states_size
     from recipes.training.frozen import check_frozen, hash_frozen
     from recipes.training.model import base_model, load_model, load_processor, save_trained
     from recipes.training.probe import Probe
-    from recipes.training.run import claim_output_dir, finish, last_checkpoint
+    from recipes.training.run import STATE, last_checkpoint
     from recipes.training.sharding import shard_language_model
     from recipes.training.trainer import ListenTrainer
-
-    arguments = options.trainer_arguments(bf16=model_options.dtype == "bfloat16")
-    train_clips, validation_clips = load_clips(data_options, options.seed)
-    questions = load_questions(data_options) if data_options.questions and options.eval_steps else None
-    with arguments.main_process_first(local=False):
-        to_train = claim_output_dir(options, model_options, data_options, write=arguments.should_save)
-    if not to_train:
-        logger.info("%s is trained already; --overwrite true trains it anew", options.output_dir)
-        return
 
     processor = load_processor(model_options)
     set_seed(options.seed)
@@ -102,7 +138,7 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
         report_unreadable(trainer.unreadable, len(train_clips), "clips")
     if arguments.should_save:
         save_trained(model, processor, options.output_dir)
-        finish(trainer, options)
+        trainer.state.save_to_json(str(Path(options.output_dir, STATE)))  # from now on it counts as trained
     trainer.accelerator.end_training()
 
 

@@ -63,9 +63,9 @@ class ESC50(CorpusBuilder):
 
     def _clip(self, row: dict[str, Any], where: str) -> Clip:
         name = file_name_of(row["filename"], where)
-        return Clip(
-            key=name, where=where, names=[name], tags=[text_of(row["category"], "category", where).replace("_", " ")]
-        )
+        tag = text_of(row["category"], "category", where).replace("_", " ")
+        # Named without its suffix, so that copies in another format are the same clips.
+        return Clip(key=Path(name).stem, where=where, names=[name], tags=[tag])
 
 
 class ESC10(ESC50):

@@ -99,7 +99,7 @@ class TrainingOptions:
     """The run. Names that `transformers.TrainingArguments` has mean what they mean there."""
 
     output_dir: str = option("runs/training", "folder of checkpoints, log, curves and the trained model")
-    overwrite: bool = option(False, "begin anew where output_dir holds another run; else the same run is resumed")
+    overwrite: bool = option(False, "begin anew whatever output_dir holds; without it a run is resumed")
     max_steps: int = option(900, "optimizer steps; -1 to train for num_train_epochs")
     num_train_epochs: float = option(1.0, "passes over all clips, if max_steps is -1")
     per_device_train_batch_size: int = option(16, "clips in a batch, each with all its responses")
@@ -139,6 +139,12 @@ class TrainingOptions:
                 f"{sharded[0]} is not for training_arguments, as it would spread the adapter and its checkpoints too: "
                 "where the language model does not fit a GPU, set shard_language_model to true or quantization to 4bit"
             )
+        if "hub_token" in extra:
+            raise ValueError("hub_token would be written into the run's folder: set HF_TOKEN, or run `hf auth login`")
+        counts = ("per_device_train_batch_size", "gradient_accumulation_steps", "logging_steps", "save_total_limit")
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         own = {field.name for field in fields(self)}
         if twice := sorted(own & set(extra)):
             raise ValueError(f"options of their own, not for training_arguments: {', '.join(twice)}")
@@ -190,3 +196,15 @@ class TrainingOptions:
             return TrainingArguments(**{**values, **self.training_arguments})
         except (TypeError, ValueError) as error:
             raise ValueError(f"training_arguments {self.training_arguments}: {error}") from error
+
+
+def check_best_by(options: TrainingOptions, data_options: DataOptions) -> None:
+    """Refuse a `best_by` that the evaluations will not tell.
+
+    Raises:
+        ValueError: there is nothing to evaluate on; the message names the option.
+    """
+    if options.best_by == "loss" and not data_options.validation_clips:
+        raise ValueError("best_by loss needs clips held out: set validation_clips above 0")
+    if options.best_by in ("accuracy", "auroc") and not data_options.questions:
+        raise ValueError(f"best_by {options.best_by} needs questions, which are {data_options.questions!r}")

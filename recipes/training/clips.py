@@ -74,7 +74,7 @@ class Clips(Sequence):
     ):
         if missing := sorted({*columns, "audio"} - set(records.column_names)):
             raise ValueError(f"the records have no column {', '.join(missing)}; they have {records.column_names}")
-        self.audio_dir = audio_dir
+        self.records, self.audio_dir = records, audio_dir
         self.audio = records.select_columns(["audio"]).with_format("arrow")
         self.texts = records.select_columns(list(columns)).with_format("arrow")
         self.ids, self.groups = self._group(records, max_records)

@@ -71,6 +71,7 @@ class ListenTrainer(Trainer):
         self.masked_head, self.probe = masked_head, probe
         self.unreadable: dict[str, str] = {}
         self._prefix: PrefixCache | None = None
+        self._evaluated: list[tuple[float, int]] = []  # of each batch, the sum of its losses and its response tokens
         if data_collator.fill_rows:
             base_model(model).set_attn_implementation({"text_config": TREE_ATTENTION})
         # Called activation_checkpointing from Transformers 5.21 on.
@@ -124,9 +125,21 @@ class ListenTrainer(Trainer):
             )
         return loss
 
+    def prediction_step(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
+        """As `Trainer` does; and add up, as batches differ in response tokens."""
+        loss, logits, labels = super().prediction_step(model, inputs, *args, **options)
+        if num_tokens := int((inputs["labels"] != IGNORED).sum()):
+            self._evaluated.append((loss.item() * num_tokens, num_tokens))
+        return loss, logits, labels
+
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **options: Any) -> Any:
-        """The validation loss, and the probe."""
+        """The validation loss, a mean over response tokens whatever the batches are; and the probe."""
+        self._evaluated = [(0.0, 0)]
         output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **options)
+        sums = torch.tensor([sum(values) for values in zip(*self._evaluated, strict=True)], device=self.args.device)
+        loss, num_tokens = self.accelerator.reduce(sums).tolist()
+        if num_tokens:
+            output.metrics[f"{metric_key_prefix}_loss"] = loss / num_tokens
         if self.probe is not None:
             scores = self.probe(base_model(self.accelerator.unwrap_model(self.model)), self.accelerator)
             output.metrics.update({f"{metric_key_prefix}_probe_{name}": value for name, value in scores.items()})

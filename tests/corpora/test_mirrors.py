@@ -99,11 +99,11 @@ def test_a_mirrors_table_is_a_corpus_with_folds(tmp_path):
     esc["esc10"] = [name[2] == "1" for name in names]
     seeds = from_mirror("esc50", mirror(esc, names), tmp_path)
     folds = load_corpus("folder", tmp_path / "train", "fold1+fold3")
-    assert folds["id"][:] == [f"folder/fold{name[0]}/{name}" for name in names if name[0] in "13"]
+    assert folds["id"][:] == [f"folder/fold{name[0]}/{name[:-4]}" for name in names if name[0] in "13"]
     assert set(folds["seed"]) == {"door knock"}
     assert {audio["path"] for audio in folds["audio"]} <= {audio["path"] for audio in seeds["audio"]}
     ten = from_mirror("esc10", mirror(esc, names), tmp_path / "esc10")
-    assert ten["id"][:] == [f"esc10/train/{name}" for name in names if name[2] == "1"]
+    assert ten["id"][:] == [f"esc10/train/{name[:-4]}" for name in names if name[2] == "1"]
 
 
 def test_a_mirrors_table_keeps_captions(tmp_path):

@@ -152,12 +152,12 @@ class TestCall:
             "num_audio_tokens"
         ] == [windows * NUM_QUERY_TOKENS]
 
-    def test_windows_are_the_clip_in_order(self, processor):
-        clip = noise(4.0)
-        whole = processor(clip, QUESTION)["input_features"]
-        for index in range(2):
-            part = processor(clip[index * 32000 : (index + 1) * 32000], QUESTION)["input_features"]
-            torch.testing.assert_close(whole[index], part[0])
+    def test_windows_are_the_clip_in_order_and_the_last_ends_with_it(self, processor):
+        for seconds, starts in ((4.0, (0, 32000)), (2.001, (0, 16)), (5.0, (0, 32000, 48000))):
+            clip = noise(seconds)
+            for whole, start in zip(processor(clip, QUESTION)["input_features"], starts, strict=True):
+                part = processor(clip[start : start + 32000], QUESTION)["input_features"]
+                torch.testing.assert_close(whole, part[0])
 
     def test_rendered_prompts_hold_their_placeholders(self, processor):
         rendered = processor.apply_chat_template(

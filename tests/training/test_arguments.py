@@ -94,7 +94,7 @@ def test_what_else_trainer_takes_is_passed_on():
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(SystemExit, match=message):
         parse(*(text for name, value in options.items() for text in (f"--{name}", value)))
 
 
@@ -117,3 +117,33 @@ def test_help_is_quick_and_explains_every_option(script):
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 2
     assert "python recipes/" + script in shown
     assert not re.search(r"^  --\w+ [A-Z_]+, --[\w-]+ [A-Z_]+\n  --", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("quantization: 16bit", "--quantization: invalid choice: '16bit'"),
+        ("best_by: acc", "invalid choice: 'acc'"),
+        ("max_steps: 2.5", "--max_steps/--max-steps: invalid int value: '2.5'"),
+        ("seed: null", "--seed: invalid value: None"),
+        ("per_device_train_batch_size: true", "invalid int value: 'True'"),
+        ("share_clips: 2", "Truthy value expected: got 2"),
+        ("responses: [a, b]", "--responses: invalid value: ['a', 'b']"),
+    ],
+)
+def test_a_file_is_read_as_strictly_as_a_command(capsys, tmp_path, text, message):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(SystemExit):
+        parse(tmp_path / "config.yaml")
+    error = capsys.readouterr().err
+    assert "config.yaml: argument " in error and message in error
+
+
+def test_a_file_spells_values_as_yaml_does(tmp_path):
+    (tmp_path / "config.yaml").write_text(
+        "audio_layers: ['1', 2]\nlora_modules: q_proj\nquestions: null\nlearning_rate: 1e-4\nshare_clips: no\n"
+        "training_arguments: {report_to: none}\n"
+    )
+    model, data, run = parse(tmp_path / "config.yaml")
+    assert (model.audio_layers, model.lora_modules, data.questions) == ([1, 2], ["q_proj"], None)
+    assert (run.learning_rate, run.share_clips, run.training_arguments) == (1e-4, False, {"report_to": "none"})

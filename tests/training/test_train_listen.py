@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
@@ -20,7 +22,7 @@ from modeling_listen import ListenForConditionalGeneration, ListenProcessor
 from recipes.train_listen import main
 from recipes.training.arguments import ModelOptions
 from recipes.training.model import load_model
-from recipes.training.run import last_checkpoint
+from recipes.training.run import last_checkpoint, locked
 from tests.hub import TOKEN, serve_hub
 from tests.training.conftest import response_records, write_pool, write_recording
 
@@ -56,6 +58,56 @@ def test_trains_watches_and_saves_the_adapter_alone(arguments, backbones, tmp_pa
     assert not torch.equal(model.model.adapter.query_tokens, first.model.adapter.query_tokens)
     assert torch.equal(model.lm_head.weight, first.lm_head.weight)
     assert yaml.safe_load((folder / "training.yaml").read_text())["max_steps"] == 6
+
+
+def test_validation_loss_does_not_depend_on_the_batches(arguments, pool, tmp_path):
+    """Of clips whose responses differ in number and length, in batches of one, two and all."""
+    records = response_records(0, write_recording(tmp_path / "0.wav", 0.5, 0), {"positive": 2, "negative": 2})
+    for clip, texts in enumerate((["There is a cat."], ["A dog barks, then rain falls on a tin roof."] * 3), start=1):
+        sound = write_recording(tmp_path / f"{clip}.wav", 0.5, clip)
+        told = response_records(clip, sound, {"positive": len(texts), "negative": len(texts)})
+        records += [{**record, "response": texts[record["sample_index"]]} for record in told]
+    responses = write_pool(tmp_path / "pool", records)
+    losses = []
+    for size in (1, 2):
+        folder = tmp_path / f"run{size}"
+        main(
+            arguments(
+                responses=responses, output_dir=folder, per_device_train_batch_size=size, validation_clips=2,
+                learning_rate=0, max_steps=1, eval_steps=1,
+            )
+        )  # fmt: skip
+        losses.append(history(folder, "eval_loss")[1])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_other_data_are_another_run(arguments, pool, tmp_path):
+    """The same options, but the pool has been made anew; and a second process."""
+    responses = tmp_path / "responses"
+    shutil.copytree(pool, responses)
+    main(arguments(responses=responses))
+    (part,) = (responses / "data").glob("*.parquet")
+    table = pq.read_table(part)
+    texts = pa.array([f"{text} Indeed." for text in table["response"].to_pylist()])
+    pq.write_table(table.set_column(table.column_names.index("response"), "response", texts), part)
+    with pytest.raises(SystemExit, match=r"holds a run with digest '.*', not '.*'"):
+        main(arguments(responses=responses))
+    with locked(tmp_path / "run"), pytest.raises(SystemExit, match=r"another process trains into .*run"):
+        main(arguments())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"best_by": "accuracy", "questions": ""}, "best_by accuracy needs questions"),
+        ({"best_by": "loss", "validation_clips": 0}, "best_by loss needs clips held out"),
+        ({"gradient_accumulation_steps": 0}, "gradient_accumulation_steps is 0"),
+        ({"training_arguments": '{"hub_token": "hf_secret"}'}, "set HF_TOKEN"),
+    ],
+)
+def test_refuses_before_any_work(arguments, options, message):
+    with pytest.raises(SystemExit, match=message):
+        main(arguments(**options))
 
 
 def test_loss_falls(arguments, tmp_path):
