@@ -225,6 +225,8 @@ class AdapterCheckpointMixin:
         else:
             with _named(source):
                 kind = cls.config_class.get_config_dict(config or source, **found)[0].get("model_type")
+            if kind is None:
+                raise OSError(f"cannot read {source!r}: it holds no config.json of a model; give the folder that does")
             if kind != cls.config_class.model_type:
                 raise ValueError(f"{source} is a {kind} model, not a LISTEN; from_backbones makes one of it")
             config = cls.config_class.from_pretrained(config or source, **found)

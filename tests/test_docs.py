@@ -47,6 +47,7 @@ def test_paths_exist(page: str) -> None:
 @pytest.mark.parametrize("page", sorted(_texts()))
 def test_commands_have_the_flags_they_use(page: str) -> None:
     text = re.sub(r"\\+\n\s*", " ", _texts()[page])
+    text = re.sub(r"(?<!`)`[^`]+`(?!`)", lambda inline: inline[0].replace("\n", " "), text)
     command = r"(?:python|torchrun [^\n`]*?) ?((?:recipes|examples)/[\w/]+\.py|-m modeling_listen)([^\n`#|]*)"
     for script, arguments in re.findall(command, text):
         flags = re.findall(r"(?<=\s)--[\w-]+", arguments)
@@ -62,7 +63,7 @@ def test_commands_have_the_flags_they_use(page: str) -> None:
 def test_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for page, text in _texts().items():
-        assert set(re.findall(r"`?make ([a-z-]+)`", text)) <= targets, page
+        assert set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)) <= targets, page
 
 
 def test_links_inside_the_project_lead_somewhere() -> None:
@@ -93,10 +94,9 @@ def test_python_blocks_import_and_call_what_is_there(page: Path) -> None:
 
 
 def test_python_blocks_of_the_readme_run(demo_model: Path, tmp_path: Path) -> None:
+    """One after the other, as a reader would."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert blocks
-    for block in blocks:
-        source = block.replace("runs/demo/model", str(demo_model))
-        done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, cwd=ROOT)
-        assert done.returncode == 0, f"{source}\n{done.stderr}"
-        assert done.stdout.strip()
+    source = "".join(blocks).replace("runs/demo/model", str(demo_model))
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, f"{source}\n{done.stderr}"
+    assert len(done.stdout.strip().splitlines()) == len(blocks) > 1

@@ -32,12 +32,20 @@ def write_page(summary: dict[str, Any], output: str | Path) -> str:
     return text
 
 
+_ABOUT_GATES = (
+    "Backbones, in percent; language models from text alone, in brackets the least that passes (the gate). *Right*: "
+    "of the sounds that a response to a positive prompt names, those in the caption; *complete*: of those in the "
+    "caption, the ones it names. *Negatives absent*: of the sounds that a response to a negative prompt names, those "
+    "not in the caption; *blind*: the same with another clip's caption, as one would by guessing."
+)
+
+
 def tables(summary: dict[str, Any]) -> str:
     """Gates, the table beside the paper's, and one table for each lever, as Markdown."""
     rows, setting = summary["rows"], summary["setting"]
     parts = []
     if summary["gates"]:
-        parts += ["Backbones, in percent (gates in brackets):", _gates_table(summary["gates"])]
+        parts += [_ABOUT_GATES, _gates_table(summary["gates"])]
     table3 = {name: row for name, row in rows.items() if row["question"] is None}
     parts += [
         f"Mean ± standard error over {setting['seeds']} seeds, in percent; {setting['steps']} steps. Against another "

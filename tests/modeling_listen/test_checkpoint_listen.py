@@ -182,6 +182,11 @@ def test_a_self_contained_checkpoint_takes_no_backbones(tmp_path, model, loader)
         )
 
 
+def test_a_folder_around_a_checkpoint_is_told_from_one(checkpoint):
+    with pytest.raises(OSError, match=r"holds no config\.json of a model"):
+        ListenForConditionalGeneration.from_pretrained(checkpoint.parent)
+
+
 def test_relative_backbones_of_a_subfolder(tmp_path):
     model = compose(build_audio_model(tmp_path / "whisper"), build_text_model(tmp_path / "llama", "llama"))
     model.save_pretrained(tmp_path / "run" / "deep" / "model")
