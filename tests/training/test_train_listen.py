@@ -323,7 +323,11 @@ def test_published_run_holds_backbones_that_nobody_else_has(arguments, tmp_path)
         variables = {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": TOKEN, "HF_ENDPOINT": url}
         options = {"max_steps": 2, "eval_steps": 0, "save_steps": 0, "training_arguments": extra}
         output_of(run_script(arguments(**options), **variables, HF_HOME=str(tmp_path / "hf")))
-    published = tmp_path / "hub" / "me" / "listen"
+        published = tmp_path / "hub" / "me" / "listen"
+        (published / "model.safetensors").unlink()  # as if the connection had been lost
+        again = output_of(run_script(arguments(**options), **variables, HF_HOME=str(tmp_path / "hf")))
+        assert "is trained already" in again
+    assert not {"training.yaml", "data.yaml", ".lock"} & {path.name for path in published.iterdir()}
     model = ListenForConditionalGeneration.from_pretrained(published)
     trained = ListenForConditionalGeneration.from_pretrained(tmp_path / "run")
     assert model.config.text_model_id is None
