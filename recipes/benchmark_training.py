@@ -12,9 +12,10 @@ spectrograms, forward, backward, optimizer. The variants take turns on the same 
 """
 
 import json
+import os
 from pathlib import Path
 
-from recipes.command_line import parse_options
+from recipes.command_line import errors_as_messages, parse_options
 from recipes.training.benchmark_options import BenchmarkOptions
 
 
@@ -23,11 +24,14 @@ def main(argv: list[str] | None = None) -> None:
     (options,) = parse_options(BenchmarkOptions, description=__doc__, argv=argv)
     from recipes.training.benchmark import format_results, measure
 
-    results = measure(options)
-    output = Path(options.output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    print(format_results(results))
+    with errors_as_messages():
+        output = Path(options.output)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if output.is_dir() or not os.access(output.parent, os.W_OK):  # rather now than after all measuring
+            raise OSError(f"cannot write {output}: give another --output")
+        results = measure(options)
+        output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        print(format_results(results))
 
 
 if __name__ == "__main__":

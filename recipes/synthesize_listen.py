@@ -30,7 +30,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from recipes.command_line import errors_as_messages, option, parse_options, write_options
 from recipes.miniature import BACKBONES, TEXT_MODEL
@@ -84,7 +84,9 @@ class SynthesisOptions:
     batch_size: int = option(32, "Responses in flight in this process.")
     window: int = option(512, "Responses computed and kept together; a stopped run repeats at most one window.")
     device: str = option("auto", "Device of the LLM in this process.")
-    dtype: str = option("auto", "Its number format; auto is the checkpoint's.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = option(
+        "auto", "Its number format; auto is the checkpoint's."
+    )
     concurrency: int = option(64, "Requests in flight at a URL.")
     retries: int = option(8, "Further attempts for a request at a URL, after 1, 2, 4, ... up to 60 s.")
     judge: bool = option(False, "Ask the generator whether the sounds that it named as absent contradict the seed.")
@@ -119,7 +121,6 @@ def synthesize(options: SynthesisOptions) -> None:
     corpora = load_corpora(options.corpora, options.missing_audio)
     output = Path(options.output_dir)
     with Journal(output / "journal", part) as journal:
-        write_options(output / "synthesis.yaml", options)
         engine = make_engine(options, sampling)
         plan = Plan(corpora, samples, prompts, engine.identity, None if options.generator == "rule" else sampling)
         run_engine(engine, plan, journal, options.window, part)
@@ -213,6 +214,7 @@ def finish(options: SynthesisOptions, plan: "Plan", engine: "Engine", journal: "
 
     output = Path(options.output_dir)
     dataset.write_dataset(dataset.rows(plan, journal), output, len(plan))
+    write_options(output / "synthesis.yaml", options)
     report = measure(dataset.read_records(output))
     if options.judge:
         judgements = Judgements(output, engine.identity)

@@ -28,7 +28,7 @@ import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from recipes.command_line import option, parse_options
+from recipes.command_line import errors_as_messages, option, parse_options
 from recipes.miniature import BACKBONES
 
 SHIPPED = ("encoder", "llama", "llama_other")
@@ -57,18 +57,30 @@ class Options:
 def main(argv: list[str] | None = None) -> None:
     """Build what the command line asks for."""
     (options,) = parse_options(Options, description=__doc__, argv=argv)
-    if options.only not in ("all", *SHIPPED, *CHANGED):
-        raise SystemExit(f"--only is {options.only!r}; it is all or one of {', '.join(SHIPPED + CHANGED)}")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with errors_as_messages():
+        _build(options)
+
+
+def _build(options: Options) -> None:
+    """Build it.
+
+    Raises:
+        ValueError, OSError: options or recordings that cannot be used.
+    """
     import torch
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if options.only not in ("all", *SHIPPED, *CHANGED):
+        raise ValueError(f"--only is {options.only!r}; it is all or one of {', '.join(SHIPPED + CHANGED)}")
     torch.set_num_threads(1)  # faster at this size
     work = Path(options.work)
     if options.recordings is not None:
         from recipes.miniature.recordings import continue_encoder
 
+        if options.only not in ("all", "encoder"):
+            raise ValueError(f"recordings are for the encoder, not for --only {options.only}")
         if Path(options.output) == BACKBONES:
-            raise SystemExit("give --output, the folder for the encoder that has heard your recordings")
+            raise ValueError("give --output, the folder for the encoder that has heard your recordings")
         score = continue_encoder(
             options.recordings,
             Path(options.output),

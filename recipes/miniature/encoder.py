@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recipes.miniature.clips import draw_clip, render_clip
+from recipes.miniature.clips import WORLD_VERSION, draw_clip, render_clip
 from recipes.miniature.loop import train
 from recipes.miniature.storage import save_half
 from recipes.miniature.world import CLIP_SECONDS, NAMES, SAMPLING_RATE
@@ -114,6 +114,7 @@ def build_encoder(
         work / f"{output.name}.pt",
         "training the encoder",
         lambda _: f"mean average precision {score():.3f}",
+        data=(seed, WORLD_VERSION, num_clips),
     )
     save_half(whisper, output)
     extractor.save_pretrained(output)

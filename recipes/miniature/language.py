@@ -343,7 +343,17 @@ def _train_stretch(
         return f"{yes_no_accuracy(model, encoder, wording, 300):.1%} of yes/no right"
 
     title = f"training {checkpoint.stem}"
-    train(model, loss_of_step, stretch.num_steps, stretch.learning_rate, checkpoint, title, report, stretch.schedule)
+    train(
+        model,
+        loss_of_step,
+        stretch.num_steps,
+        stretch.learning_rate,
+        checkpoint,
+        title,
+        report,
+        stretch.schedule,
+        data=(seeds, stretch, wording),
+    )
 
 
 @torch.no_grad()

@@ -1,10 +1,14 @@
 """The training loop that the backbones share: AdamW, warm-up and cosine decay, progress, checkpoints that resume."""
 
+import logging
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
 
 _CHECKPOINT_EVERY = 250
 
@@ -18,8 +22,9 @@ def train(
     description: str,
     report: Callable[[int], str] | None = None,
     schedule: tuple[int, int] | None = None,
+    data: object = None,
 ) -> None:
-    """Train a model in place; a checkpoint that exists is continued.
+    """Train a model in place; a checkpoint of the same training is continued, one of another begun anew.
 
     Args:
         model: what is trained.
@@ -31,6 +36,8 @@ def train(
         report: called with the number of steps done at every checkpoint; what it returns is printed.
         schedule: where the steps begin in a schedule of the learning rate, and the schedule's length; they are all of
             it by default.
+        data: what the batches are drawn from, as something whose `repr` says it; with it and the model's weights a
+            checkpoint is known again.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.01, betas=(0.9, 0.98))
     first, length = schedule or (0, num_steps)
@@ -42,7 +49,8 @@ def train(
         return min(1.0, (step + 1) / warmup) * (0.02 + 0.98 * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * progress))))
 
     decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: float(factor(step)))
-    done = _resume(checkpoint, model, optimizer, decay)
+    identity = _identity(model, num_steps, learning_rate, first, length, data)
+    done = _resume(checkpoint, identity, model, optimizer, decay)
     running = None
     model.train()
     with tqdm(total=num_steps, initial=done, desc=description, mininterval=5) as progress:
@@ -57,7 +65,7 @@ def train(
             progress.update()
             progress.set_postfix(loss=f"{running:.3f}", refresh=False)
             if (step + 1) % _CHECKPOINT_EVERY == 0 or step + 1 == num_steps:
-                _save(checkpoint, model, optimizer, decay, step + 1)
+                _save(checkpoint, identity, model, optimizer, decay, step + 1)
                 if report is not None:
                     model.eval()
                     progress.write(f"{description}, step {step + 1}, loss {running:.3f}: {report(step + 1)}")
@@ -65,18 +73,28 @@ def train(
     model.eval()
 
 
-def _save(path: Path, model, optimizer, schedule, step: int) -> None:
+def _identity(model: torch.nn.Module, *settings: object) -> str:
+    digest = blake2b(repr(settings).encode(), digest_size=16)
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _save(path: Path, identity: str, model, optimizer, schedule, step: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
     partial = path.with_suffix(".partial")
-    torch.save({**state, "step": step}, partial)
+    torch.save({**state, "identity": identity, "step": step}, partial)
     partial.replace(path)
 
 
-def _resume(path: Path, model, optimizer, schedule) -> int:
+def _resume(path: Path, identity: str, model, optimizer, schedule) -> int:
     if not path.is_file():
         return 0
     state = torch.load(path, weights_only=True)
+    if state.get("identity") != identity:
+        logger.warning("%s is a checkpoint of another training, which this one will replace", path)
+        return 0
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     schedule.load_state_dict(state["schedule"])

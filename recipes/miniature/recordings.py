@@ -1,5 +1,6 @@
 """Going on with the shipped encoder on recordings of one's own: it learns their tags beside the sound world's."""
 
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,9 @@ def continue_encoder(
         batch, targets = draw_batch(features, labels, rng.integers(num_world_clips, size=(2, 16)), rng)
         return loss + tagging_loss(tagger, batch, targets)
 
-    train(tagger, loss_of_step, num_steps, 8e-4, work / "recordings.pt", "going on with the encoder")
+    heard = blake2b(features.tobytes() + labels.tobytes(), digest_size=16).hexdigest()
+    title, checkpoint = "going on with the encoder", work / "recordings.pt"
+    train(tagger, loss_of_step, num_steps, 8e-4, checkpoint, title, data=(seed, heard))
     save_half(whisper, output)
     extractor.save_pretrained(output)
     if test_split is None:

@@ -130,22 +130,43 @@ def _decoding(plan: Plan) -> str:
 def push_to_hub(folder: str | Path, repo_id: str) -> None:
     """Publish a run's records and card in place of what the repository holds.
 
-    Recordings stay where they are, their licenses being their corpora's: `audio` keeps the file's name alone.
+    Recordings stay where they are, their licenses being their corpora's: `audio` keeps the file's name alone, or where
+    names recur in a corpus, the path from the folder that all its recordings are in.
     """
     from huggingface_hub import HfApi
 
     folder, api = Path(folder), HfApi()
     with TemporaryDirectory() as public:
+        roots = _roots(read_records(folder, audio=True))
         records = read_records(folder, audio=True)
-        without_folders = ({**row, "audio": {"path": _name_of(row["audio"]), "bytes": None}} for row in records)
+        without_folders = ({**row, "audio": {"path": _public_path(row, roots), "bytes": None}} for row in records)
         write_dataset(without_folders, public, sum(1 for _ in read_records(folder)))
         shutil.copy(folder / "README.md", public)
         api.create_repo(repo_id, repo_type="dataset", exist_ok=True)
         api.upload_folder(repo_id=repo_id, repo_type="dataset", folder_path=public, delete_patterns="data/*.parquet")
 
 
-def _name_of(audio: dict[str, Any] | None) -> str | None:
-    return Path(audio["path"]).name if audio and audio["path"] else None
+def _roots(records: Iterator[dict[str, Any]]) -> dict[str, str]:
+    """Of corpora with several recordings of one name, the folder that all are in."""
+    seen: dict[tuple[str, str], int] = {}
+    folders: dict[str, str] = {}
+    shared = set()
+    for row in records:
+        corpus, path = row["corpus"], (row["audio"] or {}).get("path")
+        if path:
+            folder, name = os.path.split(path)
+            folders[corpus] = os.path.commonpath([folders.get(corpus, folder), folder])
+            if seen.setdefault((corpus, name), hash(folder)) != hash(folder):
+                shared.add(corpus)
+    return {corpus: folders[corpus] for corpus in shared}
+
+
+def _public_path(row: dict[str, Any], roots: dict[str, str]) -> str | None:
+    path = (row["audio"] or {}).get("path")
+    if not path:
+        return None
+    root = roots.get(row["corpus"])
+    return Path(path).relative_to(root).as_posix() if root else Path(path).name
 
 
 CARD = """---

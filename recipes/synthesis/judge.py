@@ -1,6 +1,7 @@
 """Asks the generator itself whether the sounds that its responses name as absent contradict the seed."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -65,7 +66,5 @@ class Judgements:
 
 
 def _verdict(answer: str) -> str:
-    first = answer.lower().lstrip(" *\"'")
-    if first.startswith("yes"):
-        return "contradicted"
-    return "absent" if first.startswith("no") and not first.startswith("not sure") else "unclear"
+    first = re.match(r"\W*(yes|no)\b(?! idea)", answer, re.IGNORECASE)
+    return {"yes": "contradicted", "no": "absent"}[first[1].lower()] if first else "unclear"

@@ -11,8 +11,9 @@ from typing import Any
 QUANTILES = (0.05, 0.5, 0.95)
 # An LLM that answers about itself instead of the audio. "I cannot hear a dog in the audio" is no refusal.
 REFUSAL = re.compile(
-    r"^\W*(?:(?:i'?m|i am) (?:so )?sorry\b|sorry\b|i apologi[sz]e\b|unfortunately,? i\b"
-    r"|as an? (?:ai|artificial|text|large|language)\b|(?:i'?m|i am) (?:just |only )?an? (?:ai|text|large|language)\b"
+    r"^\W*(?:(?:i'?m|i am) (?:so )?sorry\b|sorry(?=\s*[,.!;:-]|\s+(?:but|i|for)\b|\s*$)|i apologi[sz]e\b"
+    r"|unfortunately,? i\b|(?:as|i'?m|i am) (?:just |only )?an? (?:(?:large|text(?:-\w+)?|virtual|artificial|ai) )*"
+    r"(?:ai|language|model|assistant|intelligence|llm)\b"
     r"|(?:i'?m|i am) (?:not able|unable) to\b"
     r"|i (?:can(?:'|no)?t|do(?: not|n't) have the ability to|am not able to) (?:actually |directly |physically )?"
     r"(?:replay|play|listen|access|process|help|assist|comply|fulfil|provide"
@@ -35,8 +36,9 @@ def is_refusal(response: str) -> bool:
 
 
 def usable(row: Mapping[str, Any]) -> bool:
-    """Whether training may use a response: it ended by itself, is not empty and is no refusal."""
-    return row["finish_reason"] == "stop" and bool(row["response"].strip()) and not is_refusal(row["response"])
+    """Whether training may use a response: it ended by itself, is not empty and, unless of a rule, no refusal."""
+    refused = row["sample_type"] != "rule" and is_refusal(row["response"])
+    return row["finish_reason"] == "stop" and bool(row["response"].strip()) and not refused
 
 
 def named_sounds(response: str) -> tuple[list[str], list[str]]:
@@ -127,7 +129,8 @@ def _count(row: Mapping[str, Any], group: _Group, seen: set[bytes]) -> None:
     group.usable += usable(row)
     group.truncated += row["finish_reason"] == "length"
     group.empty += not text
-    group.refused += is_refusal(text) or row["finish_reason"] not in ("stop", "length")
+    refused = row["sample_type"] != "rule" and is_refusal(text)
+    group.refused += refused or row["finish_reason"] not in ("stop", "length")
     group.duplicates += fingerprint in seen
     group.words[len(text.split())] += 1
     seen.add(fingerprint)

@@ -84,7 +84,7 @@ def test_naming_a_present_sound_as_absent_costs_more(language):
 
 
 def test_training_resumes_where_it_stopped(tmp_path):
-    def run(checkpoint, stop: int | None = None) -> torch.Tensor:
+    def run(checkpoint, stop: int | None = None, data: str = "clips") -> torch.Tensor:
         torch.manual_seed(0)
         model = torch.nn.Linear(4, 1)
 
@@ -93,13 +93,15 @@ def test_training_resumes_where_it_stopped(tmp_path):
                 raise KeyboardInterrupt
             return model(torch.randn(8, 4, generator=torch.Generator().manual_seed(step))).square().mean()
 
-        train(model, loss_of_step, 600, 1e-2, checkpoint, "test")
+        train(model, loss_of_step, 600, 1e-2, checkpoint, "test", data=data)
         return model.weight.detach()
 
     straight = run(tmp_path / "straight.pt")
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "stopped.pt", stop=400)
     assert torch.equal(run(tmp_path / "stopped.pt"), straight)
+    with pytest.raises(KeyboardInterrupt):  # a finished checkpoint of other clips is none of these
+        run(tmp_path / "stopped.pt", stop=0, data="other clips")
 
 
 def test_a_stretch_begins_with_easy_chats() -> None:
@@ -219,3 +221,11 @@ def test_what_is_measured_is_noted(tmp_path):
     _note(tmp_path, "encoder", {"steps": 1})
     _note(tmp_path, "llama", {"steps": 2})
     assert json.loads((tmp_path / "gates.json").read_text()) == {"llama": {"steps": 2}, "whisper": {"steps": 1}}
+
+
+def test_recordings_that_are_not_there_are_a_message(tmp_path):
+    output = ["--output", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
+    with pytest.raises(SystemExit, match="nowhere"):
+        main(["--recordings", str(tmp_path / "nowhere"), *output])
+    with pytest.raises(SystemExit, match="recordings are for the encoder, not for --only llama"):
+        main(["--only", "llama", "--recordings", str(tmp_path), *output])

@@ -16,6 +16,7 @@ from recipes import synthesize_listen
 from recipes.command_line import parse_options
 from recipes.miniature import AUDIO_MODEL
 from recipes.synthesis.dataset import load_responses
+from recipes.synthesis.judge import _verdict
 
 from .chat_server import ChatServer
 
@@ -72,6 +73,15 @@ def test_a_run_leaves_dataset_card_report_and_configuration(tmp_path, base, caps
     options = yaml.safe_load((tmp_path / "run" / "synthesis.yaml").read_text())
     assert options["samples"] == ["positive=2", "negative=1", "combined=1"]
     assert options["prompts"].endswith("recipes/synthesis/prompts.yaml")
+
+
+@needs_miniature
+def test_an_attempt_that_fails_leaves_the_configuration_of_the_data(tmp_path, base):
+    synthesize(*base, "--output_dir", tmp_path)
+    before = (tmp_path / "synthesis.yaml").read_text()
+    with pytest.raises(SystemExit, match="cannot ask"):
+        synthesize(*base, "--output_dir", tmp_path, "--generator", "http://127.0.0.1:9/v1")
+    assert (tmp_path / "synthesis.yaml").read_text() == before
 
 
 @needs_miniature
@@ -161,6 +171,23 @@ def test_the_judge_asks_about_each_absent_sound(tmp_path, base):
         assert {line["sound"] for line in lines} == {"thunder", "siren", "wind"}
 
 
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        ("Yes, there is.", "contradicted"),
+        ("**No**", "absent"),
+        ("No dog is mentioned.", "absent"),
+        ("Not enough information to tell.", "unclear"),
+        ("None of the sounds is clear.", "unclear"),
+        ("Noise of traffic, yes.", "unclear"),
+        ("No idea.", "unclear"),
+        ("", "unclear"),
+    ],
+)
+def test_a_verdict_is_a_word(answer, verdict):
+    assert _verdict(answer) == verdict
+
+
 @needs_miniature
 def test_benchmark_prints_the_ratio(base, capsys):
     synthesize(*base, "--benchmark", 12)
@@ -206,6 +233,7 @@ def test_a_list_of_one_in_a_configuration_needs_no_brackets(tmp_path):
         (["--generator", "rule", "--samples", "positive=1"], "--generator rule makes rule"),
         (["--samples", "positive=1", "positive=2"], "once for each kind"),
         (["--temperature", "-1"], "temperature is -1"),
+        (["--temperature", "nan"], "temperature is nan"),
         (["--shard", "4/3"], "PART/PARTS"),
         (["--batch_size", "0"], "--batch_size is 0; it must be at least 1"),
         (["--window", "0"], "--window is 0; it must be at least 1"),

@@ -92,6 +92,17 @@ def test_what_is_published_holds_no_folders(tmp_path, plan):
     assert found["response"] == load_responses(tmp_path / "run")["response"]
 
 
+def test_recordings_of_one_name_stay_apart_when_published():
+    def row(corpus: str, path: str | None) -> dict:
+        return {"corpus": corpus, "audio": path and {"path": path, "bytes": None}}
+
+    rows = [row("mine", "/home/me/a/1.wav"), row("mine", "/home/me/b/1.wav"), row("mine", "/home/me/b/c/2.wav")]
+    rows += [row("clotho", "/data/clotho/1.wav"), row("clotho", "/data/clotho/2.wav"), row("clotho", None)]
+    roots = dataset._roots(iter(rows))
+    paths = [dataset._public_path(each, roots) for each in rows]
+    assert paths == ["a/1.wav", "b/1.wav", "b/c/2.wav", "1.wav", "2.wav", None]
+
+
 def test_the_card_makes_the_folder_a_dataset_of_the_hub(tmp_path, plan):
     with Journal(tmp_path / "journal") as journal:
         fill(journal, plan)

@@ -155,6 +155,11 @@ def test_a_server_that_takes_no_seed_is_asked_without():
         assert "seed" not in server.bodies[-1]
 
 
+def test_finding_out_that_a_server_takes_no_seed_is_no_attempt():
+    with ChatServer(fault=lambda body, times: "400" if "seed" in body else "ok") as server:
+        assert len(collect(engine(server.url, retries=0), [requests(20)])) == 20
+
+
 def test_greedy_sends_no_nucleus_and_no_seed():
     with ChatServer() as server:
         collect(engine(server.url, Sampling(temperature=0)), [requests(1)])

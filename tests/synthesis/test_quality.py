@@ -11,6 +11,8 @@ from recipes.synthesis.quality import format_report, is_refusal, measure, named_
         "Sorry, there is no audio attached.",
         "I can't directly replay audio, but the caption says rain.",
         "As a text-based AI, I have no ears.",
+        "As a large language model, I have no ears.",
+        "I am an artificial intelligence.",
         "As an AI language model, I cannot listen to recordings.",
         "I'm a large language model and cannot hear.",
         "Unfortunately, I am not able to play sounds.",
@@ -33,6 +35,8 @@ def test_refusals(response):
         "Sounds that are absent: a siren.",
         "An AI assistant's voice speaks.",
         "As a car drives by, a dog barks.",
+        "As a large vehicle comes to a stop, the brakes squeal loudly.",
+        "Sorry is said by a man.",
         "",
     ],
 )
@@ -51,7 +55,13 @@ def test_answers_for_the_audio_are_no_refusals(response):
     ],
 )
 def test_usable(response, finish_reason, expected):
-    assert usable({"response": response, "finish_reason": finish_reason}) is expected
+    row = {"response": response, "finish_reason": finish_reason, "sample_type": "positive"}
+    assert usable(row) is expected
+
+
+def test_rules_do_not_refuse():
+    row = {"response": "I am sorry, says a man.", "finish_reason": "stop", "sample_type": "rule"}
+    assert usable(row) and not usable({**row, "sample_type": "positive"})
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,8 @@ class OpenAIEngine:
     async def _answer(self, client: "openai.AsyncOpenAI", request: Request) -> Response:
         import openai
 
-        for attempt in range(self.retries + 1):
+        attempt = 0
+        while True:
             while (wait := self._resume_at - time.monotonic()) > 0:
                 await asyncio.sleep(wait)
             with_seed = self._send_seed
@@ -155,10 +156,11 @@ class OpenAIEngine:
                     self._resume_at = max(self._resume_at, time.monotonic() + server_wait)
             except (openai.APIError, ValueError) as error:  # no connection, or an answer that is none
                 reason, server_wait = _reason(error), 0.0
+            if attempt == self.retries:
+                raise _RequestFailedError(f"no answer in {self.retries + 1} attempts; the last: {reason}")
             backoff = min(LONGEST_DELAY, FIRST_DELAY * 2**attempt) * random.uniform(0.5, 1)
-            if attempt < self.retries:
-                await asyncio.sleep(max(backoff, server_wait))
-        raise _RequestFailedError(f"no answer in {self.retries + 1} attempts; the last: {reason}")
+            await asyncio.sleep(max(backoff, server_wait))
+            attempt += 1
 
     async def _attempt(self, client: "openai.AsyncOpenAI", request: Request, with_seed: bool) -> Response:
         sampling = self.sampling
