@@ -107,7 +107,8 @@ def _train(
     if model_options.shard_language_model:
         shard_language_model(model, arguments.device)
     sets = (train_clips, validation_clips)
-    if states_size(base_model(model)) * sum(map(len, sets)) <= options.encoder_cache_gib * 2**30:
+    size = sum(states_size(base_model(model), processor, clips) for clips in sets)
+    if size <= options.encoder_cache_gib * 2**30:
         model.to(arguments.device)
         train_set, validation_set = (EncodedClips(clips, base_model(model), processor) for clips in sets)
     else:
@@ -135,7 +136,7 @@ def _train(
     trainer.train(resume_from_checkpoint=last_checkpoint(options.output_dir))
     check_frozen(before, hash_frozen(model))
     if trainer.unreadable:
-        report_unreadable(trainer.unreadable, len(train_clips), "clips")
+        report_unreadable(trainer.unreadable, train_clips.num_clips, "clips")
     if arguments.should_save:
         save_trained(model, processor, options.output_dir)
         trainer.state.save_to_json(str(Path(options.output_dir, STATE)))  # from now on it counts as trained

@@ -18,16 +18,19 @@ _NEEDED = ("audio", "question", "answer")
 _RESERVED = ("system", "response", "p_yes", "parsed", "error", "clip_key")  # what answers add
 
 
-def read_questions(path: str | Path, missing_audio: str = "keep") -> "datasets.Dataset":
+def read_questions(
+    path: str | Path, missing_audio: str = "keep", audio_dir: str | Path | None = None
+) -> "datasets.Dataset":
     """Read question records.
 
     Args:
-        path: a file with the columns `audio` (path, relative to the file's folder; in JSON Lines and Parquet also
-            `{"path", "bytes"}`), `question` and `answer`. As you like: `id` (default: the row's number), `benchmark`
-            (default: the file's name), `subset`, `seed` (what the text bound reads), `answer_type` and `options` (a
-            list; see `recipes.benchmarks.answers.parse_answer`), and others, which are kept. A `word` is stored as
+        path: a file with the columns `audio` (path; in JSON Lines and Parquet also `{"path", "bytes"}`), `question`
+            and `answer`. As you like: `id` (default: the row's number), `benchmark` (default: the file's name),
+            `subset`, `seed` (what the text bound reads), `answer_type` and `options` (a list; see
+            `recipes.benchmarks.answers.parse_answer`), and others, which are kept. A `word` is stored as
             `recipes.benchmarks.answers.parse_word` reads it.
         missing_audio: see `recipes.benchmarks.load_benchmark`.
+        audio_dir: where relative paths start; the file's folder by default.
 
     Returns:
         Records of `recipes.records.QUESTION_FEATURES` and the other columns.
@@ -44,7 +47,8 @@ def read_questions(path: str | Path, missing_audio: str = "keep") -> "datasets.D
     path = Path(path).expanduser().absolute()
     if not path.is_file() or path.suffix not in SUFFIXES:
         raise AnnotationError(f"{path} is no file of questions: it should be {', '.join(SUFFIXES)} with {_NEEDED}")
-    rows = [_checked(row, number, where, path) for number, (where, row) in enumerate(_rows(path), 1)]
+    folder = path.parent if audio_dir is None else Path(audio_dir).expanduser().absolute()
+    rows = [_checked(row, number, where, path, folder) for number, (where, row) in enumerate(_rows(path), 1)]
     if not rows:
         raise AnnotationError(f"{path} holds no question")
     if len({row["id"] for row in rows}) < len(rows):
@@ -79,7 +83,7 @@ def _alike(values: list[Any]) -> list[Any]:
     return [None if value is None else str(value) for value in values]
 
 
-def _checked(row: dict[str, Any], number: int, where: str, path: Path) -> dict[str, Any]:
+def _checked(row: dict[str, Any], number: int, where: str, path: Path, folder: Path) -> dict[str, Any]:
     if any(row.get(name) in (None, "") for name in _NEEDED):
         raise AnnotationError(f"{where}: {', '.join(_NEEDED)} are needed, each not empty: {row!r:.200}")
     audio = row["audio"]
@@ -92,7 +96,7 @@ def _checked(row: dict[str, Any], number: int, where: str, path: Path) -> dict[s
     row |= {name: str(row[name]) for name in ("question", "seed") if row.get(name) is not None}
     return {
         **row,
-        "audio": {"path": None if file is None else str(path.parent / file), "bytes": audio.get("bytes")},
+        "audio": {"path": None if file is None else str(folder / file), "bytes": audio.get("bytes")},
         **_answer(row, where),
     }
 

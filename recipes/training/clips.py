@@ -1,7 +1,7 @@
 """Responses and questions, grouped by the clip that they are about; recordings are read when a clip is asked for.
 
-The records stay memory-mapped in Arrow files: a clip costs 8 bytes of memory for each of its records, however large
-the data set is, and any clip can be read at any time, which an exact shuffle and an exact resume need.
+The records stay memory-mapped in Arrow files: a clip costs its name, about 40 bytes and 8 for each of its records in
+memory, however large they are, and any clip can be read at any time, which an exact shuffle and an exact resume need.
 """
 
 import logging
@@ -14,6 +14,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from datasets import Dataset
 
 logger = logging.getLogger(__name__)
@@ -33,8 +34,9 @@ def load_records(source: str, what: str, remedy: str) -> "Dataset":
 
     Raises:
         FileNotFoundError: there is nothing of that name.
+        ValueError: a file that cannot be read, or holds nothing.
     """
-    from datasets import load_dataset, load_from_disk
+    from datasets import Audio, load_dataset, load_from_disk
 
     path = Path(source)
     if (path / "dataset_info.json").is_file():
@@ -42,7 +44,15 @@ def load_records(source: str, what: str, remedy: str) -> "Dataset":
     files = [path] if path.is_file() else sorted([*path.glob("*.parquet"), *path.glob("data/*.parquet")])
     if files:
         kind = {".parquet": "parquet", ".csv": "csv"}.get(files[0].suffix, "json")
-        return load_dataset(kind, data_files=[str(file) for file in files], split="train")
+        try:
+            records = load_dataset(kind, data_files=[str(file) for file in files], split="train")
+        except Exception as error:  # whatever `datasets` and Arrow raise
+            reason = error.__cause__ or error
+            message = f"{source} holds no {what} that can be read as {kind} ({reason!r:.300}): {remedy}"
+            raise ValueError(message) from error
+        if kind != "parquet" and "audio" in records.column_names:  # a path, or a mapping without bytes
+            records = records.cast_column("audio", Audio(decode=False))
+        return records
     if path.exists() or source.count("/") != 1 or source.startswith((".", "/", "~")):
         raise FileNotFoundError(f"{source} holds no {what}: {remedy}")
     try:
@@ -60,9 +70,10 @@ class Clips(Sequence):
         records: with `audio`, and whatever else is wanted of them.
         columns: of the records that each clip gives.
         audio_dir: where relative paths start.
-        max_records: further records of a clip become another clip.
+        max_records: further records of a clip become another entry of it.
 
-    `clips[i]` is `{"id": ..., "audio": source, column: list, ...}`.
+    `clips[i]` is `{"id": ..., "audio": source, column: list, ...}`. `numbers` says which clip each entry is of, and
+    `seconds` how long its recording is, once `without_unreadable` has seen that.
     """
 
     def __init__(
@@ -77,43 +88,48 @@ class Clips(Sequence):
         self.records, self.audio_dir = records, audio_dir
         self.audio = records.select_columns(["audio"]).with_format("arrow")
         self.texts = records.select_columns(list(columns)).with_format("arrow")
-        self.ids, self.groups = self._group(records, max_records)
-        self.unreadable: dict[str, str] = {}
+        self._group(records, max_records)
+        self.seconds = np.full(len(self), np.nan)
 
-    def _group(self, records: "Dataset", max_records: int | None) -> tuple[list[str], list[np.ndarray]]:
-        """Clips in the order of their first record: their names and the rows of their records."""
-        names = [name for name in ("corpus", "benchmark", "id") if name in records.column_names]
-        clips: dict[tuple, list[int]] = {}
-        places = records.select_columns([*names, "audio"]).with_format("arrow")
-        row = 0
-        for table in places.iter(batch_size=10_000):
-            paths = table["audio"].combine_chunks().field("path").to_pylist()
-            keys = [table[name].to_pylist() for name in names]
-            for path, *identity in zip(paths, *keys, strict=True):
-                owner = identity[:-1] if path else identity  # without a path, every id is a clip of its own
-                clips.setdefault((*owner, path), []).append(row)
-                row += 1
-        ids, groups = [], []
-        for key, rows in clips.items():
-            for start in range(0, len(rows), max_records or len(rows)):
-                ids.append("/".join(str(part) for part in key if part))
-                groups.append(np.array(rows[start : start + (max_records or len(rows))]))
-        return ids, groups
+    def _group(self, records: "Dataset", max_records: int | None) -> None:
+        """Find the clips, in the order of their first records, and the rows of each entry's records."""
+        import pyarrow as pa
+
+        owners = [name for name in ("corpus", "benchmark", "id") if name in records.column_names]
+        places = records.select_columns([*owners, "audio"]).with_format("arrow")
+        tables = places.iter(batch_size=10_000)
+        chunks = [chunk for table in tables for chunk in _keys(table).dictionary_encode().chunks]
+        keys = pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.large_string())).combine_chunks()
+        numbers = keys.indices.to_numpy()
+        self.keys = keys.dictionary
+        self.rows = np.argsort(numbers, kind="stable")
+        numbers = numbers[self.rows]
+        nth_of_clip = np.arange(len(numbers)) - np.searchsorted(numbers, numbers)
+        starts = np.flatnonzero(nth_of_clip % (max_records or len(numbers) or 1) == 0)
+        self.numbers = numbers[starts]
+        self.bounds = np.stack([starts, np.append(starts, len(numbers))[1:]], axis=1)
 
     def __len__(self) -> int:
-        return len(self.groups)
+        return len(self.numbers)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return {**self.texts_of(index), "audio": self.source(index)}
 
+    def id_of(self, index: int) -> str:
+        """The clip's name: corpus or benchmark, and path, or id where there is none."""
+        return "/".join(filter(None, self.keys[self.numbers[index]].as_py().split("\0")))
+
     def texts_of(self, index: int) -> dict[str, Any]:
         """The clip without its recording."""
-        return {"id": self.ids[index], **self.texts[self.groups[index]].to_pydict()}
+        start, end = self.bounds[index]
+        return {"id": self.id_of(index), **self.texts[self.rows[start:end]].to_pydict()}
 
     def source(self, index: int) -> dict[str, Any] | None:
         """The recording, `{"path", "bytes"}`, paths resolved; None where the record has none."""
-        audio = self.audio[int(self.groups[index][0])]["audio"][0].as_py()
-        return self._resolved(audio)
+        return self._resolved(self._audio_of(index).as_py())
+
+    def _audio_of(self, index: int) -> "pa.StructScalar":
+        return self.audio[int(self.rows[self.bounds[index, 0]])]["audio"][0]
 
     def _resolved(self, audio: dict[str, Any] | None) -> dict[str, Any] | None:
         if audio is None or (audio["path"] is None and audio["bytes"] is None):
@@ -122,18 +138,29 @@ class Clips(Sequence):
             return {**audio, "path": str(Path(self.audio_dir, audio["path"]))}
         return audio
 
-    def select(self, indices: Sequence[int]) -> "Clips":
-        """Some of the clips, in that order; the records stay shared."""
+    def select(self, indices: Sequence[int] | np.ndarray) -> "Clips":
+        """Some of the entries, in that order; the records stay shared."""
         chosen = object.__new__(type(self))
         vars(chosen).update(vars(self))
-        chosen.ids = [self.ids[index] for index in indices]
-        chosen.groups = [self.groups[index] for index in indices]
+        places = np.asarray(indices, dtype=np.int64)
+        chosen.numbers, chosen.bounds, chosen.seconds = (
+            array[places] for array in (self.numbers, self.bounds, self.seconds)
+        )
         return chosen
+
+    def one_entry_each(self) -> np.ndarray:
+        """The first entry of each clip."""
+        return np.unique(self.numbers, return_index=True)[1]
+
+    @property
+    def num_clips(self) -> int:
+        """Clips, however many entries each has."""
+        return len(self.one_entry_each())
 
     @property
     def num_records(self) -> int:
         """Records of all clips."""
-        return sum(map(len, self.groups))
+        return int(np.diff(self.bounds).sum())
 
     def without_unreadable(self, what: str) -> "Clips":
         """The clips whose recordings are there and begin like audio, having said which are not and how many.
@@ -147,26 +174,34 @@ class Clips(Sequence):
         Raises:
             ValueError: not one of them can be read.
         """
+        _, firsts, places = np.unique(self.numbers, return_index=True, return_inverse=True)
         with ThreadPoolExecutor(_FILE_CHECKS_AT_ONCE) as threads:
-            checks = threads.map(lambda index: _problem(self._source_without_bytes(index)), range(len(self)))
-            bar = tqdm(checks, total=len(self), desc=f"checking audio of {what}", unit="clip", delay=2)
-            problems = dict(enumerate(bar))
-        unreadable = {self.ids[index]: problem for index, problem in problems.items() if problem}
+            checks = threads.map(lambda index: _seconds_or_problem(self._undecoded(index)), firsts)
+            found = list(tqdm(checks, total=len(firsts), desc=f"checking audio of {what}", unit="clip", delay=2))
+        unreadable = {
+            self.id_of(index): each for index, each in zip(firsts, found, strict=True) if isinstance(each, str)
+        }
         if unreadable:
-            report_unreadable(unreadable, len(self), what)
-        kept = self.select([index for index, problem in problems.items() if not problem])
+            report_unreadable(unreadable, len(firsts), what)
+        seconds = np.array([np.nan if isinstance(each, str) else each for each in found])[places]
+        kept = self.select(np.flatnonzero(~np.isnan(seconds)))
         if not len(kept):
             raise ValueError(
-                f"none of the {len(self)} {what} can be read; is the folder of the recordings there? "
+                f"none of the {len(firsts)} {what} can be read; is the folder of the recordings there? "
                 f"The first: {next(iter(unreadable.values()), 'there is none')}"
             )
-        kept.unreadable = unreadable
+        kept.seconds = seconds[~np.isnan(seconds)]
         return kept
 
-    def _source_without_bytes(self, index: int) -> dict[str, Any] | None:
-        audio = self.audio[int(self.groups[index][0])]["audio"].combine_chunks()
-        has_bytes = audio.field("bytes")[0].is_valid
-        return self._resolved({"path": audio.field("path")[0].as_py(), "bytes": b"" if has_bytes else None})
+    def _undecoded(self, index: int) -> dict[str, Any] | None:
+        """As `source`, with a buffer of mapped memory in the place of bytes."""
+        audio = self._audio_of(index)
+        if not audio.is_valid:
+            return None
+        inside = audio["bytes"]
+        return self._resolved(
+            {"path": audio["path"].as_py(), "bytes": inside.as_buffer() if inside.is_valid else None}
+        )
 
 
 class WaveformClips:
@@ -199,21 +234,38 @@ class WaveformClips:
         raise ValueError(f"none of {len(self)} clips can be read: {next(iter(unreadable.values()))}")
 
 
-def _problem(source: dict[str, Any] | None) -> str | None:
-    """Why a recording cannot be read, as far as its first bytes say."""
+def _keys(records: "pa.Table") -> "pa.ChunkedArray":
+    """What tells the clips of records apart: their corpus or benchmark, id where there is no path, and path."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pa.large_string()
+    paths = pc.struct_field(records["audio"], "path").cast(text)  # does not touch the bytes
+    has_path = pc.fill_null(pc.not_equal(paths, ""), False)
+    parts = [records[name].cast(text) for name in ("corpus", "benchmark") if name in records.column_names]
+    if "id" in records.column_names:  # without a path, every id is a clip of its own
+        parts.append(pc.if_else(has_path, pa.scalar("", text), records["id"].cast(text)))
+    separator = pa.scalar("\0", text)
+    return pc.binary_join_element_wise(*parts, paths, separator, null_handling="replace", null_replacement="")
+
+
+def _seconds_or_problem(source: dict[str, Any] | None) -> float | str:
+    """How long a recording is, or why it cannot be read, as far as its first bytes say."""
+    import pyarrow as pa
     import soundfile
 
     if source is None:
         return "there is neither a path nor audio in the record"
-    if source["bytes"] is not None:
-        return None
-    if not Path(source["path"]).is_file():
+    inside = source["bytes"] is not None
+    if not inside and not Path(source["path"]).is_file():
         return f"audio file {source['path']!r} does not exist"
     try:
-        with soundfile.SoundFile(source["path"]) as sound:
-            return None if sound.frames else f"audio file {source['path']!r} holds no samples"
+        with soundfile.SoundFile(pa.BufferReader(source["bytes"]) if inside else source["path"]) as sound:
+            if inside or sound.frames:
+                return sound.frames / sound.samplerate
+            return f"audio file {source['path']!r} holds no samples"
     except (soundfile.SoundFileError, RuntimeError) as error:
-        return f"audio file {source['path']!r} cannot be decoded: {error}"
+        return 0.0 if inside else f"audio file {source['path']!r} cannot be decoded: {error}"
 
 
 def report_unreadable(unreadable: dict[str, str], total: int, what: str) -> None:
@@ -227,7 +279,7 @@ def report_unreadable(unreadable: dict[str, str], total: int, what: str) -> None
 
 
 def split_off(clips: Clips, count: int, seed: int) -> tuple[Clips, Clips]:
-    """Hold `count` clips out, all entries of a recording on the same side.
+    """Hold `count` clips out, with all their entries.
 
     Returns:
         (what remains, what is held out).
@@ -235,11 +287,9 @@ def split_off(clips: Clips, count: int, seed: int) -> tuple[Clips, Clips]:
     Raises:
         ValueError: nothing would remain.
     """
-    names = list(dict.fromkeys(clips.ids))
-    if count >= len(names):
-        raise ValueError(f"validation_clips is {count}, but there are only {len(names)} clips")
-    held_out = {names[index] for index in np.random.default_rng(seed).permutation(len(names))[:count]}
-    sides: tuple[list[int], list[int]] = ([], [])
-    for index, name in enumerate(clips.ids):
-        sides[name in held_out].append(index)
-    return clips.select(sides[0]), clips.select(sides[1])
+    numbers = np.unique(clips.numbers)
+    if count >= len(numbers):
+        raise ValueError(f"validation_clips is {count}, but there are only {len(numbers)} clips")
+    chosen = np.random.default_rng(seed).permutation(len(numbers))[:count]
+    held_out = np.isin(clips.numbers, numbers[chosen])
+    return clips.select(np.flatnonzero(~held_out)), clips.select(np.flatnonzero(held_out))

@@ -22,10 +22,10 @@ def describe_data(train: Clips, validation: Clips, questions: Clips | None = Non
         `corpora`: clips and responses of each, and `generators`: responses by each.
     """
     digest = blake2b(digest_size=16)
-    clips: defaultdict[str, set[str]] = defaultdict(set)
+    clips: defaultdict[str, set[int]] = defaultdict(set)
     responses: Counter[str] = Counter()
     generators: Counter[str] = Counter()
-    names = (name for name, rows in zip(train.ids, train.groups, strict=True) for _ in rows)
+    numbers = iter(np.repeat(train.numbers, train.bounds[:, 1] - train.bounds[:, 0]))
     for each in (train, validation, questions):
         digest.update(b"\n")
         for table in _tables(each) if each is not None else ():
@@ -34,8 +34,8 @@ def describe_data(train: Clips, validation: Clips, questions: Clips | None = Non
             if each is not train:
                 continue
             if "corpus" in table.column_names:
-                for corpus, name in zip(table["corpus"].to_pylist(), names, strict=False):
-                    clips[corpus].add(name)
+                for corpus, number in zip(table["corpus"].to_pylist(), numbers, strict=False):
+                    clips[corpus].add(number)
                     responses[corpus] += 1
             if "generator" in table.column_names:
                 generators.update(table["generator"].to_pylist())
@@ -53,7 +53,7 @@ def is_written_by(generator: str, text_model: str) -> bool:
 
 def _tables(clips: Clips) -> Any:
     """Arrow tables of the records of clips, in the clips' order, without the recordings."""
-    rows = np.concatenate(clips.groups) if len(clips) else np.empty(0, dtype=int)
+    rows = np.concatenate([np.empty(0, dtype=int), *(clips.rows[start:end] for start, end in clips.bounds)])
     records = clips.records.remove_columns("audio").with_format("arrow")
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         yield records[rows[start : start + _ROWS_AT_ONCE]]

@@ -38,6 +38,11 @@ def test_all_formats_give_the_same_questions(tmp_path: Path, suffix: str) -> Non
     assert questions["seed"][:] == ["a dog", "rain"]
 
 
+def test_recordings_may_lie_in_another_folder(tmp_path: Path) -> None:
+    questions = read_questions(write(tmp_path / "mine.csv", ROWS), audio_dir=tmp_path / "recordings")
+    assert questions["audio"][1]["path"] == str(tmp_path / "recordings/sub/b.wav")
+
+
 def test_recordings_may_lie_in_the_file(tmp_path: Path) -> None:
     rows = [{**ROWS[0], "audio": {"path": None, "bytes": b"RIFF"}}]
     assert read_questions(write(tmp_path / "mine.parquet", rows))["audio"][0] == {"path": None, "bytes": b"RIFF"}

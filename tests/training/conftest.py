@@ -1,6 +1,7 @@
 """A tiny LISTEN with random weights, and a pool of responses on short recordings of noise."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -83,21 +84,37 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def questions(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Eight yes/no questions on four clips, two of which nobody answers yes or no."""
+    """Eight yes/no questions on four clips, and two that nobody answers yes or no."""
     folder = tmp_path_factory.mktemp("questions")
     records = []
     for clip in range(4):
         audio = write_recording(folder / f"{clip}.wav", 0.5 + clip / 10, 100 + clip)
-        asked = [(SOUNDS[clip], "yes"), (SOUNDS[clip + 1], "no"), ("What is it?", "a dog")]
+        asked = [(SOUNDS[clip], "yes"), (SOUNDS[clip + 1], "no"), ("What is it?", "dog")]
         for index, (sound, answer) in enumerate(asked[: 3 if clip < 2 else 2]):
             question = sound if "?" in sound else f"Is there a {sound}?"
             records.append(
                 {"id": f"{clip}-{index}", "benchmark": "noise", "subset": "test", "audio": audio, "question": question,
-                 "answer": answer}
+                 "answer": answer, "answer_type": "word" if answer == "dog" else "yes_no"}
             )  # fmt: skip
     file = folder / "questions.parquet"
-    pq.write_table(pa.Table.from_pylist(records, schema=QUESTION_FEATURES.arrow_schema), file)
+    schema = QUESTION_FEATURES.arrow_schema.append(pa.field("answer_type", pa.string())).remove_metadata()
+    pq.write_table(pa.Table.from_pylist(records, schema=schema), file)
     return str(file)
+
+
+def write_questions(folder: Path, count: int, damaged: Collection[int] = ()) -> str:
+    """A file of a yes/no question on each of so many recordings, of which the damaged ones are cut in the middle."""
+    lines = []
+    for clip in range(count):
+        file = Path(write_recording(folder / f"{clip}.flac", 0.5, clip)["path"])
+        if clip in damaged:
+            content = file.read_bytes()
+            file.write_bytes(content[: len(content) // 2])
+        question = f"Is there a {SOUNDS[clip % len(SOUNDS)]}?"
+        lines.append(json.dumps({"audio": file.name, "question": question, "answer": ["yes", "no"][clip % 2]}) + "\n")
+    questions = folder / "questions.jsonl"
+    questions.write_text("".join(lines))
+    return str(questions)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import gc
 import io
 import json
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+from datasets import Dataset
 
 from recipes.records import RESPONSE_FEATURES
 from recipes.training.arguments import DataOptions
@@ -19,6 +21,10 @@ from recipes.training.data import load_clips, load_questions
 from tests.training.conftest import response_records, write_pool, write_recording
 
 COLUMNS = ("prompt", "response")
+
+
+def ids(clips: Clips) -> list[str]:
+    return [clips.id_of(index) for index in range(len(clips))]
 
 
 def encoded(seconds: float, seed: int) -> bytes:
@@ -42,13 +48,14 @@ def test_responses_of_all_seeds_of_a_recording_are_one_clip(tmp_path):
     assert clips[0]["audio"] == audio
     split = Clips(load_records(str(tmp_path / "pool"), "responses", ""), COLUMNS, max_records=4)
     assert [len(split[index]["response"]) for index in range(len(split))] == [4, 2]
+    assert (len(split), split.num_clips, split.num_records) == (2, 1, 6)
 
 
 def test_equal_names_in_other_corpora_are_other_clips(tmp_path):
     audio = {"path": "1.wav", "bytes": None}
     records = [{**response_records(0, audio, {"positive": 1})[0], "corpus": corpus} for corpus in ("a", "b", "a")]
     clips = Clips(load_records(write_pool(tmp_path / "pool", records), "responses", ""), COLUMNS)
-    assert clips.ids == ["a/1.wav", "b/1.wav"]
+    assert ids(clips) == ["a/1.wav", "b/1.wav"]
     assert clips.num_records == 3
 
 
@@ -59,9 +66,9 @@ def test_audio_inside_the_records(tmp_path):
         for record in response_records(clip, {"path": None, "bytes": encoded(0.2, clip)}, {"positive": 2})
     ]
     clips = Clips(load_records(write_pool(tmp_path / "pool", records), "responses", ""), COLUMNS)
-    assert clips.ids == ["noise/clip0", "noise/clip1", "noise/clip2"]
+    assert ids(clips) == ["noise/clip0", "noise/clip1", "noise/clip2"]
     kept = clips.without_unreadable("clips")
-    assert len(kept) == 3
+    assert kept.seconds.tolist() == [0.2, 0.2, 0.2]
     assert kept[2]["audio"]["bytes"] == encoded(0.2, 2)
 
 
@@ -92,17 +99,42 @@ def test_mixtures_of_table_3(pool, mixture, kinds):
         for index in range(len(clips)):
             expected = [prompts[kind] for kind, count in kinds.items() for _ in range(count)]
             assert clips[index]["prompt"] == expected
-    assert not set(train.ids) & set(held_out.ids)
+    assert not set(ids(train)) & set(ids(held_out))
 
 
 def test_splitting_depends_on_the_seed_and_keeps_a_recording_together(pool):
     clips = Clips(load_records(pool, "responses", ""), COLUMNS, max_records=2)
     sides = [split_off(clips, 4, seed) for seed in (0, 0, 1)]
-    assert sides[0][1].ids == sides[1][1].ids != sides[2][1].ids
+    assert ids(sides[0][1]) == ids(sides[1][1]) != ids(sides[2][1])
     assert len(sides[0][1]) == 12  # four recordings of six responses, two at a time
-    assert not set(sides[0][0].ids) & set(sides[0][1].ids)
+    assert not set(ids(sides[0][0])) & set(ids(sides[0][1]))
     with pytest.raises(ValueError, match="only 12 clips"):
         split_off(clips, 12, 0)
+
+
+def test_a_clip_of_several_passes_is_counted_once(pool, caplog):
+    caplog.set_level("INFO")
+    train, held_out = load_clips(DataOptions(responses=pool, max_responses_per_clip=1, validation_clips=3), 0)
+    assert (len(train), len(held_out)) == (18, 6)
+    assert "18 responses on 9 clips to train on, 6 on 3 held out" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["empty.jsonl", "cut.jsonl", "notes.txt", "blank.jsonl", "empty.parquet", "cut.csv"])
+def test_files_that_hold_no_responses_are_named_with_a_remedy(tmp_path, name):
+    content = {"cut": '{"id": "1", ', "notes": "Some notes.", "blank": "\n\n"}.get(name.partition(".")[0], "")
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=rf"{name} holds no responses .*: make them with `python recipes/synthesize"):
+        load_clips(DataOptions(responses=str(tmp_path / name)), 0)
+
+
+@pytest.mark.parametrize("as_path", [False, True])
+def test_responses_of_json_lines(tmp_path, as_path):
+    audio = write_recording(tmp_path / "1.wav", 0.3, 0)
+    records = response_records(0, audio["path"] if as_path else {"path": audio["path"]}, {"positive": 2})
+    (tmp_path / "pool.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    options = {"mixture": "positive+positive", "validation_clips": 0}
+    train, _ = load_clips(DataOptions(responses=str(tmp_path / "pool.jsonl"), **options), 0)
+    assert train[0]["audio"] == audio
 
 
 def test_unreadable_clips_are_passed_over_and_named():
@@ -120,8 +152,9 @@ def test_unreadable_clips_are_passed_over_and_named():
         WaveformClips([{"id": "1", "audio": {"path": "1"}}], load_audio)[0]
 
 
-def test_questions_from_files(questions, tmp_path):
+def test_questions_from_files(questions, tmp_path, caplog):
     clips = load_questions(DataOptions(questions=questions))
+    assert "2 of 10 questions are not asked" in caplog.text
     assert (len(clips), clips.num_records) == (4, 8)
     assert set(clips[0]["answer"]) == {"yes", "no"}
     assert load_questions(DataOptions(questions=questions, max_questions=3)).num_records == 3
@@ -131,17 +164,64 @@ def test_questions_from_files(questions, tmp_path):
     lines.write_text("".join(json.dumps(row) + "\n" for row in table), encoding="utf-8")
     assert load_questions(DataOptions(questions=str(lines))).num_records == 8
 
-    pq.write_table(pa.Table.from_pylist([{**table[0], "answer": "a dog"}]), tmp_path / "none.parquet")
-    with pytest.raises(ValueError, match="no question whose answer is yes or no"):
-        load_questions(DataOptions(questions=str(tmp_path / "none.parquet")))
+    (tmp_path / "folder").mkdir()
+    capitals = pa.Table.from_pylist([{**row, "answer": row["answer"].upper()} for row in table])
+    pq.write_table(capitals, tmp_path / "folder" / "1.parquet")
+    assert load_questions(DataOptions(questions=str(tmp_path / "folder"))).num_records == 8
+
+    for changed in ({"answer": "dog", "answer_type": "word"}, {"audio": {"path": "gone.wav", "bytes": None}}):
+        pq.write_table(pa.Table.from_pylist([{**table[0], **changed}]), tmp_path / "none.parquet")
+        with pytest.raises(ValueError, match="no question whose answer is yes or no and whose recording is there"):
+            load_questions(DataOptions(questions=str(tmp_path / "none.parquet")))
+    (tmp_path / "notes.txt").write_text("Is there a dog?")
+    with pytest.raises(ValueError, match=r"notes\.txt is no file of questions"):
+        load_questions(DataOptions(questions=str(tmp_path / "notes.txt")))
     with pytest.raises(FileNotFoundError, match="sound_world"):
         load_questions(DataOptions(questions=str(tmp_path / "nothing")))
+
+
+@pytest.mark.parametrize("kind", ["csv", "path", "mapping"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_questions_from_files_as_they_are_evaluated(tmp_path, kind, apart):
+    """Relative paths start in the file's folder, or in `audio_dir`; capitals do not matter."""
+    folder = tmp_path / "recordings" if apart else tmp_path
+    rows = [(f"{index}.wav", "Is there a dog?", answer) for index, answer in enumerate(("Yes", "no", "NO"))]
+    for index, (name, *_) in enumerate(rows):
+        write_recording(folder / name, 0.2, index)
+    file = tmp_path / ("questions.csv" if kind == "csv" else "questions.jsonl")
+    if kind == "csv":
+        file.write_text("".join(",".join(row) + "\n" for row in [("audio", "question", "answer"), *rows]))
+    else:
+        audio = {"path": lambda name: name, "mapping": lambda name: {"path": name}}[kind]
+        records = [{"audio": audio(name), "question": question, "answer": answer} for name, question, answer in rows]
+        file.write_text("".join(json.dumps(record) + "\n" for record in records))
+    clips = load_questions(DataOptions(questions=str(file), audio_dir=str(folder) if apart else None))
+    assert [clip["answer"] for clip in clips] == [["yes"], ["no"], ["no"]]
+    assert clips[2]["audio"] == {"path": str(folder / "2.wav"), "bytes": None}
 
 
 def test_questions_of_a_benchmark():
     clips = load_questions(DataOptions(questions="sound_world/dev_random", max_questions=10))
     assert clips.num_records == 10
     assert {answer for index in range(len(clips)) for answer in clips[index]["answer"]} == {"yes", "no"}
+
+
+def test_a_clip_costs_its_name_and_little_more():
+    count, path = 20_000, "/corpora/audioset/eval_segments/Y{:011d}_30.000.wav"
+    audio = [{"path": path.format(row // 2), "bytes": None} for row in range(2 * count)]
+    columns = {name: [name] * 2 * count for name in ("corpus", "id", "prompt", "response")}
+    types = pa.struct([("path", pa.string()), ("bytes", pa.binary())])
+    records = Dataset(pa.table({**columns, "audio": pa.array(audio, types)}))
+    Clips(records.select(range(2)), COLUMNS)  # imports
+    tracemalloc.start()
+    before = pa.total_allocated_bytes()
+    clips = Clips(records, COLUMNS)
+    held, peak = tracemalloc.get_traced_memory()
+    held += pa.total_allocated_bytes() - before
+    tracemalloc.stop()
+    assert len(clips) == count
+    assert held / count < len(clips.id_of(0)) + 40 + 2 * 8
+    assert peak / count < 200
 
 
 def anonymous_memory() -> int:

@@ -24,7 +24,7 @@ from recipes.training.arguments import ModelOptions
 from recipes.training.model import load_model
 from recipes.training.run import last_checkpoint, locked
 from tests.hub import TOKEN, serve_hub
-from tests.training.conftest import response_records, write_pool, write_recording
+from tests.training.conftest import response_records, write_pool, write_questions, write_recording
 
 SCRIPT = Path(__file__).parents[2] / "recipes" / "train_listen.py"
 
@@ -376,6 +376,20 @@ def test_two_processes_are_one(arguments, tmp_path):
     assert norms[1][1] == pytest.approx(norms[0][1], rel=1e-5)
     probes = [history(tmp_path / name, "eval_probe_yes_rate") for name in ("one", "two")]
     assert list(probes[0]) == list(probes[1]) == [4]
+
+
+@pytest.mark.slow
+def test_two_processes_leave_the_same_damaged_questions_out(arguments, tmp_path):
+    questions = write_questions(tmp_path / "questions", 19, {1, 16, 18})
+    common = {"max_steps": 1, "eval_steps": 1, "save_steps": 0, "questions": questions, "learning_rate": 0.0}
+    main(arguments(**common, output_dir=tmp_path / "one"))
+    output = output_of(run_script(arguments(**common, output_dir=tmp_path / "two"), *TORCHRUN))
+    for clip in (1, 16, 18):
+        assert output.count(f"{clip}.flac are left out: audio file") == 1
+    for name in ("accuracy", "yes_rate", "auroc"):
+        one, two = (history(tmp_path / folder, f"eval_probe_{name}") for folder in ("one", "two"))
+        assert one
+        assert two == pytest.approx(one)
 
 
 @pytest.mark.slow
