@@ -85,6 +85,38 @@ def test_push_to_hub(demo_model: Path, sound: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("ask.py", "{model} absent.wav Hi?", "'absent.wav' does not exist"),
+        ("ask.py", "{folder} {sound} Hi?", "no config.json"),
+        ("stream.py", "{model} {folder}/empty.wav Hi?", "empty.wav' cannot be decoded"),
+        ("two_clips.py", "{model} {sound} {folder} Hi?", "audio file '{folder}'"),
+        ("long_recording.py", "{model} absent.wav dog", "'absent.wav' does not exist"),
+        ("presence_table.py", "{model} absent.wav dog", "'absent.wav' does not exist"),
+        ("presence_table.py", "{model} {sound} ,", "name the sounds"),
+        ("folder_to_csv.py", "{folder} {folder} Hi? {folder}/none/answers.csv", "'{folder}/none/answers.csv'"),
+        ("folder_to_csv.py", "{folder} {folder} Hi? {folder}/answers.csv", "no config.json"),
+        ("compose.py", "{folder} {folder} {folder}/model", "model in {folder}"),
+        ("push_to_hub.py", "{folder} me/it", "no config.json"),
+        ("push_to_hub.py", "{model} me/it --results {folder}/results.json", "name the model's by --system"),
+        ("ask_over_http.py", "http://127.0.0.1:9/v1 model {sound} Hi?", "http://127.0.0.1:9/v1 about"),
+    ],
+)
+def test_a_mistake_is_said_in_a_line(
+    name: str, arguments: str, message: str, demo_model: Path, sound: Path, tmp_path: Path
+) -> None:
+    if name == "ask_over_http.py":
+        pytest.importorskip("openai", reason="openai is not installed: pip install openai")
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "results.json").write_text('[{"system": "LISTEN"}, {"system": "always-yes"}]', encoding="utf-8")
+    values = {"model": demo_model, "sound": sound, "folder": tmp_path}
+    done = _start(name, *(each.format(**values) for each in arguments.split()))
+    assert done.returncode == 1
+    assert message.format(**values) in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clips of the sound world as a user's own folder: recordings and a table of tags."""
@@ -140,19 +172,14 @@ def _refused(table: list[str], message: str, folder: Path) -> None:
 
 
 @pytest.fixture
-def served(demo_model: Path, tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """URL and folder of a self-contained model behind `transformers serve`; the process ends with the test."""
-    from modeling_listen import ListenForConditionalGeneration, ListenProcessor
-
+def served(demo_model: Path) -> Iterator[tuple[str, Path]]:
+    """URL and folder of a model behind `transformers serve`; the process ends with the test."""
     for package in ("fastapi", "uvicorn"):
         pytest.importorskip(package, reason=f"transformers serve needs {package}: pip install 'transformers[serving]'")
-    folder = tmp_path / "served"
-    ListenForConditionalGeneration.from_pretrained(demo_model).save_pretrained(folder, include_backbones=True)
-    ListenProcessor.from_pretrained(demo_model).save_pretrained(folder)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [Path(sys.executable).with_name("transformers"), "serve", folder, "--trust-remote-code"]
+    command = [Path(sys.executable).with_name("transformers"), "serve", demo_model, "--trust-remote-code"]
     process = subprocess.Popen([*command, "--device", "cpu", "--port", str(port)])
     try:
         for _ in range(600):
@@ -162,7 +189,7 @@ def served(demo_model: Path, tmp_path: Path) -> Iterator[tuple[str, Path]]:
                     break
             except OSError:
                 time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}/v1", folder
+        yield f"http://127.0.0.1:{port}/v1", demo_model
     finally:
         process.terminate()
         process.wait(30)
