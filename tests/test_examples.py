@@ -148,13 +148,50 @@ def test_train_on_your_recordings(recordings: Path, sound: Path, tmp_path: Path)
     assert (output / "model" / "model.safetensors").stat().st_mtime == trained
 
 
-@pytest.mark.parametrize(
-    ("rows", "message"), [(1, "too few"), (3, "has no tags"), (10, "has no tags"), (25, "has no tags")]
-)
-def test_train_on_recordings_that_cannot_be_judged(rows: int, message: str, sound: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rows", "tagged", "message"), [(1, 0, "too few"), (3, 3, "too few"), (10, 9, "has no tags")])
+def test_train_on_recordings_that_cannot_be_judged(
+    rows: int, tagged: int, message: str, sound: Path, tmp_path: Path
+) -> None:
+    _refused(_captioned(tmp_path, sound, rows, tagged), message, tmp_path)
+
+
+@pytest.mark.slow
+def test_train_on_captions_alone(sound: Path, tmp_path: Path) -> None:
+    table = _captioned(tmp_path, sound, 10)
+    (tmp_path / "metadata.csv").write_text("\n".join(table), encoding="utf-8")
+    said = _run("train_on_your_recordings.py", tmp_path, "--output", tmp_path / "mine", "--num_train_epochs", 1)
+    assert said.splitlines()[-1].startswith("python recipes/evaluate_listen.py")
+    assert len((tmp_path / "mine" / "held_out.txt").read_text(encoding="utf-8").splitlines()) == 2
+    assert _run("ask.py", tmp_path / "mine" / "model", sound, "Replay the audio.").strip()
+
+
+def _captioned(folder: Path, sound: Path, rows: int, tagged: int = 0) -> list[str]:
+    """Recordings in a folder and their table; the first so many have a tag."""
     for hour in range(rows):
-        (tmp_path / f"{hour}.wav").write_bytes(sound.read_bytes())
-    _refused(["file,caption", *(f"{hour}.wav,Wind at {hour} o'clock." for hour in range(rows))], message, tmp_path)
+        (folder / f"{hour}.wav").write_bytes(sound.read_bytes())
+    tags = ["wind"] * tagged + [""] * (rows - tagged)
+    return ["file,caption,tags", *(f"{hour}.wav,Wind at {hour} o'clock.,{tag}" for hour, tag in enumerate(tags))]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--bogus 3", "unknown options: --bogus"),
+        ("--audio_model {folder}", "model in {folder}"),
+        ("--text_model {audio_model}", "no chat template"),
+        ("--audio_layers 99", "hidden states"),
+        ("--best_by accuracy", "best_by accuracy needs questions"),
+    ],
+)
+def test_what_training_refuses_shows_before_the_work(options: str, message: str, sound: Path, tmp_path: Path) -> None:
+    (tmp_path / "metadata.csv").write_text("\n".join(_captioned(tmp_path, sound, 10)), encoding="utf-8")
+    values = {"folder": tmp_path, "audio_model": AUDIO_MODEL}
+    given = options.format(**values).split()
+    done = _start("train_on_your_recordings.py", tmp_path, "--output", tmp_path / "mine", *given)
+    assert done.returncode
+    assert message.format(**values) in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "mine").exists()
 
 
 def test_train_on_recordings_that_are_in_both_splits(sound: Path, tmp_path: Path) -> None:
