@@ -9,6 +9,8 @@ Yours answers alone, or beside the one that you name.
 """
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +28,7 @@ from recipes.miniature import ADAPTERS
 matplotlib.use("agg")
 QUESTION = "Is there a sound of {} in the audio?"
 QUESTIONS = [QUESTION.format("a dog"), "Replay the audio.", "Identify sounds that are absent as contrasting examples."]
-LABELS = "frog, crickets, crackling fire, rooster, dog, rain, siren, engine"
+LABELS = "frog, crickets, crackling fire, rooster, dog, rain"
 IDEA = """# LISTEN
 An audio language model that knows what it does **not** hear. Encoder and language model are frozen; one small adapter
 was trained on what the language model itself says of each recording's caption.
@@ -71,7 +73,7 @@ class Model(NamedTuple):
 
     def answer(self, waveform: np.ndarray, question: str) -> str:
         """The greedy answer."""
-        inputs = self.processor(waveform, question).to(self.model.device)
+        inputs = self.processor(waveform, question, rendered=False).to(self.model.device)
         output = self.model.generate(**inputs, max_new_tokens=60, do_sample=False)
         return self.processor.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
 
@@ -135,6 +137,15 @@ def choose_models(model: str | None, compare: str | None) -> dict[str, str]:
     return titles
 
 
+@contextmanager
+def errors_in_page() -> Iterator[None]:
+    """Show what a user can mend in the page, without a traceback at the server."""
+    try:
+        yield
+    except ValueError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
 def build_page(models: list[Model], sounds: dict[str, str]) -> gr.Blocks:
     """The page: sound and question on top, the models' answers side by side, then the presence table.
 
@@ -146,23 +157,22 @@ def build_page(models: list[Model], sounds: dict[str, str]) -> gr.Blocks:
 
     def read(audio: str | None) -> np.ndarray:
         if audio is None:
-            raise gr.Error("Choose, drop or record a sound first.", print_exception=False)
-        try:
-            return processor.load_audio(audio)
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise ValueError("Choose, drop or record a sound first.")
+        return processor.load_audio(audio)
 
+    @errors_in_page()
     def ask(audio: str | None, question: str) -> str:
         if not question.strip():
-            raise gr.Error("Ask something first.", print_exception=False)
+            raise ValueError("Ask something first.")
         waveform = read(audio)
         answers = [(each, each.answer(waveform, question), each.presence(waveform, [question])) for each in models]
         return show_answers([(each.title, answer, score) for each, answer, [score] in answers])
 
+    @errors_in_page()
     def look_for(audio: str | None, text: str) -> str:
         labels = [label.strip() for label in text.split(",") if label.strip()]
         if not labels:
-            raise gr.Error("Name some sounds, with commas between them.", print_exception=False)
+            raise ValueError("Name some sounds, with commas between them.")
         waveform, questions = read(audio), [QUESTION.format(label) for label in labels]
         columns = [each.presence(waveform, questions) for each in models]
         return show_presence([each.title for each in models], labels, columns)
@@ -187,6 +197,7 @@ def build_page(models: list[Model], sounds: dict[str, str]) -> gr.Blocks:
             look = gr.Button("Look for them", variant="primary", scale=0, min_width=160)
         table = gr.HTML(apply_default_css=False)
 
+        @errors_in_page()
         def draw(audio: str | None) -> tuple[Figure | None, str, str]:
             """The spectrogram of another sound; the answers about the one before go."""
             return audio and draw_spectrogram(processor, read(audio)), "", ""
@@ -210,21 +221,26 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="folder or Hub id; the miniature trained with negatives where left out")
     parser.add_argument("--compare", help="one to set beside it; '' for none, which is the default with --model")
-    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--port", type=int, help="the first free one from 7860 on where left out")
     parser.add_argument("--share", action="store_true", help="a public address, by gradio's servers")
     arguments = parser.parse_args(argv)
     with errors_as_messages():
         models = [Model.load(*each) for each in choose_models(arguments.model, arguments.compare).items()]
     sounds = sample_sounds()
     theme = gr.themes.Default(primary_hue="slate", font=["system-ui", "sans-serif"], font_mono=["monospace"])
-    build_page(models, sounds).launch(
-        server_port=arguments.port,
-        share=arguments.share,
-        allowed_paths=sorted({str(Path(path).parent) for path in sounds.values()}),
-        theme=theme,
-        css=STYLE,
-        footer_links=["api"],
-    )
+    try:
+        build_page(models, sounds).launch(
+            server_port=arguments.port,
+            share=arguments.share,
+            allowed_paths=sorted({str(Path(path).parent) for path in sounds.values()}),
+            theme=theme,
+            css=STYLE,
+            footer_links=["api"],
+        )
+    except OSError as error:
+        if arguments.port is None:
+            raise
+        raise SystemExit(f"port {arguments.port} cannot be had: give another, or leave --port out") from error
 
 
 if __name__ == "__main__":

@@ -17,8 +17,11 @@ from modeling_listen import ListenForConditionalGeneration, ListenProcessor
 if len(sys.argv) != 4:
     sys.exit(__doc__)
 audio_model, text_model, folder = sys.argv[1:]
-model = ListenForConditionalGeneration.from_backbones(audio_model, text_model, dtype="auto", num_query_tokens=64)
-processor = ListenProcessor.from_backbones(audio_model, text_model, num_query_tokens=64)
+try:
+    model = ListenForConditionalGeneration.from_backbones(audio_model, text_model, dtype="auto", num_query_tokens=64)
+    processor = ListenProcessor.from_backbones(audio_model, text_model, num_query_tokens=64)
+except (OSError, ValueError) as error:
+    sys.exit(str(error))
 model.freeze_backbones()
 
 total, trainable = model.num_parameters(), model.num_parameters(only_trainable=True)

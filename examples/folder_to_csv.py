@@ -15,14 +15,18 @@ from modeling_listen import ListenForConditionalGeneration, ListenProcessor
 if len(sys.argv) != 5:
     sys.exit(__doc__)
 folder, recordings, question, table = sys.argv[1:]
-device = "cuda" if torch.cuda.is_available() else "cpu"
-model = ListenForConditionalGeneration.from_pretrained(folder).to(device)
-processor = ListenProcessor.from_pretrained(folder)
 files = sorted(
     path for path in Path(recordings).rglob("*") if path.suffix.lower() in {".wav", ".flac", ".ogg", ".mp3"}
 )
 if not files:
     sys.exit(f"{recordings} holds no recording in .wav, .flac, .ogg or .mp3")
+device = "cuda" if torch.cuda.is_available() else "cpu"
+try:
+    open(table, "a").close()  # what cannot be written to shows before the model is loaded
+    model = ListenForConditionalGeneration.from_pretrained(folder).to(device)
+    processor = ListenProcessor.from_pretrained(folder)
+except (OSError, ValueError) as error:
+    sys.exit(str(error))
 
 with open(table, "w", newline="", encoding="utf-8") as file:
     writer = csv.writer(file)

@@ -13,10 +13,13 @@ from modeling_listen import ListenForConditionalGeneration, ListenProcessor, pre
 if len(sys.argv) != 4:
     sys.exit(__doc__)
 folder, audio, sound = sys.argv[1:]
-model = ListenForConditionalGeneration.from_pretrained(folder, device_map="auto")
-processor = ListenProcessor.from_pretrained(folder)
+try:
+    model = ListenForConditionalGeneration.from_pretrained(folder, device_map="auto")
+    processor = ListenProcessor.from_pretrained(folder)
+    waveform = processor.load_audio(audio)
+except (OSError, ValueError) as error:  # no model, or no recording
+    sys.exit(str(error))
 
-waveform = processor.load_audio(audio)
 windows = processor.cut(waveform)
 end, length = (len(each) / processor.feature_extractor.sampling_rate for each in (waveform, windows[0]))
 question = f"Is there a sound of {sound} in the audio?"

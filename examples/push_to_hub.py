@@ -14,6 +14,7 @@ from pathlib import Path
 from huggingface_hub import HfApi
 
 from modeling_listen import ListenForConditionalGeneration, ListenProcessor
+from recipes.command_line import errors_as_messages
 from recipes.model_card import write_model_card
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -24,14 +25,16 @@ parser.add_argument("--system", help="its name in the results, where there are s
 parser.add_argument("--private", action="store_true")
 arguments = parser.parse_args()
 
-model = ListenForConditionalGeneration.from_pretrained(arguments.folder)
+with errors_as_messages(resumes="nothing is published"):
+    card = write_model_card(arguments.folder, arguments.results, arguments.system, arguments.repository)
+    model = ListenForConditionalGeneration.from_pretrained(arguments.folder)
+    processor = ListenProcessor.from_pretrained(arguments.folder)
 names = (model.config.audio_model_id, model.config.text_model_id)
 include_backbones = any(name is None or Path(name).is_dir() for name in names)
-card = write_model_card(arguments.folder, arguments.results, arguments.system, arguments.repository)
 
 with tempfile.TemporaryDirectory() as folder:
     model.save_pretrained(folder, include_backbones=include_backbones)
-    ListenProcessor.from_pretrained(arguments.folder).save_pretrained(folder)
+    processor.save_pretrained(folder)
     Path(folder, "README.md").write_bytes(card.read_bytes())
     try:
         HfApi().create_repo(arguments.repository, private=arguments.private, exist_ok=True)

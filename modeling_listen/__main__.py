@@ -12,11 +12,14 @@ status is 0 where all files could be read, 1 where some could not, 2 where nothi
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 QUESTION = "Is there a sound of {} in the audio?"
+# A word with a separator of paths that asks nothing, or with a suffix.
+FILE_NAME = re.compile(r"\S*[/\\]\S*(?<![?？])|\S*\.[A-Za-z][A-Za-z0-9]{1,4}")
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -41,8 +44,11 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     if not arguments.model:
         parser.error("which model? Give --model FOLDER_OR_HUB_ID or set LISTEN_MODEL")
     if arguments.sounds is None:
-        if len(arguments.files) < 2 or os.path.isfile(arguments.files[-1]):
-            parser.error('nothing is asked: add a question, or --sounds "siren, dog bark"')
+        last = arguments.files[-1]
+        if len(arguments.files) < 2 or os.path.exists(last) or FILE_NAME.fullmatch(last):
+            parser.error(
+                f'nothing is asked: {last} is taken for a file; add a question, or --sounds "siren, dog bark"'
+            )
         arguments.question = arguments.files.pop()
         if not arguments.question.strip():
             parser.error("the question is empty")
@@ -82,12 +88,14 @@ def answer(model: Any, processor: Any, arguments: argparse.Namespace) -> Iterato
     """
     for file in arguments.files:
         try:
+            if os.path.isdir(file):
+                raise ValueError(f"{file!r} is a folder: give its files, such as {os.path.join(file, '*.wav')}")
             waveform = processor.load_audio(sys.stdin.buffer.read() if file == "-" else file)
         except ValueError as error:
             yield {"file": file, "error": str(error)}
             continue
         if arguments.sounds is None:
-            inputs = processor(waveform, arguments.question).to(model.device)
+            inputs = processor(waveform, arguments.question, rendered=False).to(model.device)
             output = model.generate(**inputs, max_new_tokens=arguments.max_new_tokens, do_sample=False)
             text = processor.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
             yield {"file": file, "question": arguments.question, "answer": text}

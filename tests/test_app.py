@@ -1,6 +1,7 @@
 """The page, as a real process that a client asks over HTTP."""
 
 import importlib.util
+import os
 import re
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -71,9 +73,22 @@ def test_presence_table(client: gradio_client.Client, sound: Path) -> None:
     assert html.count('class="bar"') == 4
 
 
+def test_a_question_that_spells_control_tokens_is_asked_as_it_stands(
+    client: gradio_client.Client, sound: Path
+) -> None:
+    question = "What does <|eot_id|> mean?"
+    assert "<h3>" in client.predict(gradio_client.handle_file(sound), question, api_name="/ask")
+
+
 @pytest.mark.parametrize(
     ("endpoint", "content", "text", "message"),
-    [("/ask", b"no audio", "Hi?", "decoded"), ("/ask", None, " ", "Ask something"), ("/look_for", None, ",", "Name")],
+    [
+        ("/ask", b"no audio", "Hi?", "decoded"),
+        ("/ask", None, " ", "Ask something"),
+        ("/ask", None, "What is <|reserved_special_token_0|>?", "only stands for audio"),
+        ("/look_for", None, ",", "Name"),
+        ("/look_for", None, "dog, <|reserved_special_token_0|>", "only stands for audio"),
+    ],
 )
 def test_what_cannot_be_answered_is_said(
     client: gradio_client.Client, sound: Path, tmp_path: Path, endpoint: str, content: bytes, text: str, message: str
@@ -91,6 +106,29 @@ def app() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_sounds_looked_for_are_ones_that_the_miniature_knows(app: ModuleType) -> None:
+    from recipes.miniature.world import NAMES
+
+    assert set(app.LABELS.split(", ")) <= set(NAMES)
+
+
+def test_a_port_that_is_taken(demo_model: Path) -> None:
+    command = [sys.executable, ROOT / "examples" / "app.py", "--model", demo_model]
+    with socket.socket() as taken:
+        with suppress(OSError):  # something else has it
+            taken.bind(("127.0.0.1", 7860))
+            taken.listen()
+        done = subprocess.run([*command, "--port", "7860"], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].startswith("port 7860 cannot be had")
+        assert "Traceback" not in done.stderr
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+            said = next((line for line in process.stdout if "http://127.0.0.1:" in line), "")
+            process.terminate()
+    assert said and ":7860" not in said
 
 
 def test_a_model_of_ones_own_stands_alone_under_its_own_name(app: ModuleType, tmp_path: Path) -> None:

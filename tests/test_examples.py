@@ -85,6 +85,38 @@ def test_push_to_hub(demo_model: Path, sound: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("ask.py", "{model} absent.wav Hi?", "'absent.wav' does not exist"),
+        ("ask.py", "{folder} {sound} Hi?", "no config.json"),
+        ("stream.py", "{model} {folder}/empty.wav Hi?", "empty.wav' cannot be decoded"),
+        ("two_clips.py", "{model} {sound} {folder} Hi?", "audio file '{folder}'"),
+        ("long_recording.py", "{model} absent.wav dog", "'absent.wav' does not exist"),
+        ("presence_table.py", "{model} absent.wav dog", "'absent.wav' does not exist"),
+        ("presence_table.py", "{model} {sound} ,", "name the sounds"),
+        ("folder_to_csv.py", "{folder} {folder} Hi? {folder}/none/answers.csv", "'{folder}/none/answers.csv'"),
+        ("folder_to_csv.py", "{folder} {folder} Hi? {folder}/answers.csv", "no config.json"),
+        ("compose.py", "{folder} {folder} {folder}/model", "model in {folder}"),
+        ("push_to_hub.py", "{folder} me/it", "no config.json"),
+        ("push_to_hub.py", "{model} me/it --results {folder}/results.json", "name the model's by --system"),
+        ("ask_over_http.py", "http://127.0.0.1:9/v1 model {sound} Hi?", "http://127.0.0.1:9/v1 about"),
+    ],
+)
+def test_a_mistake_is_said_in_a_line(
+    name: str, arguments: str, message: str, demo_model: Path, sound: Path, tmp_path: Path
+) -> None:
+    if name == "ask_over_http.py":
+        pytest.importorskip("openai", reason="openai is not installed: pip install openai")
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "results.json").write_text('[{"system": "LISTEN"}, {"system": "always-yes"}]', encoding="utf-8")
+    values = {"model": demo_model, "sound": sound, "folder": tmp_path}
+    done = _start(name, *(each.format(**values) for each in arguments.split()))
+    assert done.returncode == 1
+    assert message.format(**values) in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clips of the sound world as a user's own folder: recordings and a table of tags."""
@@ -116,13 +148,50 @@ def test_train_on_your_recordings(recordings: Path, sound: Path, tmp_path: Path)
     assert (output / "model" / "model.safetensors").stat().st_mtime == trained
 
 
-@pytest.mark.parametrize(
-    ("rows", "message"), [(1, "too few"), (3, "has no tags"), (10, "has no tags"), (25, "has no tags")]
-)
-def test_train_on_recordings_that_cannot_be_judged(rows: int, message: str, sound: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rows", "tagged", "message"), [(1, 0, "too few"), (3, 3, "too few"), (10, 9, "has no tags")])
+def test_train_on_recordings_that_cannot_be_judged(
+    rows: int, tagged: int, message: str, sound: Path, tmp_path: Path
+) -> None:
+    _refused(_captioned(tmp_path, sound, rows, tagged), message, tmp_path)
+
+
+@pytest.mark.slow
+def test_train_on_captions_alone(sound: Path, tmp_path: Path) -> None:
+    table = _captioned(tmp_path, sound, 10)
+    (tmp_path / "metadata.csv").write_text("\n".join(table), encoding="utf-8")
+    said = _run("train_on_your_recordings.py", tmp_path, "--output", tmp_path / "mine", "--num_train_epochs", 1)
+    assert said.splitlines()[-1].startswith("python recipes/evaluate_listen.py")
+    assert len((tmp_path / "mine" / "held_out.txt").read_text(encoding="utf-8").splitlines()) == 2
+    assert _run("ask.py", tmp_path / "mine" / "model", sound, "Replay the audio.").strip()
+
+
+def _captioned(folder: Path, sound: Path, rows: int, tagged: int = 0) -> list[str]:
+    """Recordings in a folder and their table; the first so many have a tag."""
     for hour in range(rows):
-        (tmp_path / f"{hour}.wav").write_bytes(sound.read_bytes())
-    _refused(["file,caption", *(f"{hour}.wav,Wind at {hour} o'clock." for hour in range(rows))], message, tmp_path)
+        (folder / f"{hour}.wav").write_bytes(sound.read_bytes())
+    tags = ["wind"] * tagged + [""] * (rows - tagged)
+    return ["file,caption,tags", *(f"{hour}.wav,Wind at {hour} o'clock.,{tag}" for hour, tag in enumerate(tags))]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--bogus 3", "unknown options: --bogus"),
+        ("--audio_model {folder}", "model in {folder}"),
+        ("--text_model {audio_model}", "no chat template"),
+        ("--audio_layers 99", "hidden states"),
+        ("--best_by accuracy", "best_by accuracy needs questions"),
+    ],
+)
+def test_what_training_refuses_shows_before_the_work(options: str, message: str, sound: Path, tmp_path: Path) -> None:
+    (tmp_path / "metadata.csv").write_text("\n".join(_captioned(tmp_path, sound, 10)), encoding="utf-8")
+    values = {"folder": tmp_path, "audio_model": AUDIO_MODEL}
+    given = options.format(**values).split()
+    done = _start("train_on_your_recordings.py", tmp_path, "--output", tmp_path / "mine", *given)
+    assert done.returncode
+    assert message.format(**values) in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "mine").exists()
 
 
 def test_train_on_recordings_that_are_in_both_splits(sound: Path, tmp_path: Path) -> None:
@@ -140,19 +209,14 @@ def _refused(table: list[str], message: str, folder: Path) -> None:
 
 
 @pytest.fixture
-def served(demo_model: Path, tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """URL and folder of a self-contained model behind `transformers serve`; the process ends with the test."""
-    from modeling_listen import ListenForConditionalGeneration, ListenProcessor
-
+def served(demo_model: Path) -> Iterator[tuple[str, Path]]:
+    """URL and folder of a model behind `transformers serve`; the process ends with the test."""
     for package in ("fastapi", "uvicorn"):
         pytest.importorskip(package, reason=f"transformers serve needs {package}: pip install 'transformers[serving]'")
-    folder = tmp_path / "served"
-    ListenForConditionalGeneration.from_pretrained(demo_model).save_pretrained(folder, include_backbones=True)
-    ListenProcessor.from_pretrained(demo_model).save_pretrained(folder)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [Path(sys.executable).with_name("transformers"), "serve", folder, "--trust-remote-code"]
+    command = [Path(sys.executable).with_name("transformers"), "serve", demo_model, "--trust-remote-code"]
     process = subprocess.Popen([*command, "--device", "cpu", "--port", str(port)])
     try:
         for _ in range(600):
@@ -162,7 +226,7 @@ def served(demo_model: Path, tmp_path: Path) -> Iterator[tuple[str, Path]]:
                     break
             except OSError:
                 time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}/v1", folder
+        yield f"http://127.0.0.1:{port}/v1", demo_model
     finally:
         process.terminate()
         process.wait(30)

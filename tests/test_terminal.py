@@ -45,6 +45,13 @@ def test_json_of_several_files(demo_model: Path, sound: Path, broken: Path, caps
         assert result["error"] in printed.err
 
 
+def test_a_folder_is_called_one(demo_model: Path, sound: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main([str(sound.parent), str(sound), "--sounds", "dog", "--model", str(demo_model)]) == 1
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 1
+    assert f"'{sound.parent}' is a folder: give its files, such as {sound.parent}/*.wav" in printed.err
+
+
 def test_a_broken_file_has_no_line(demo_model: Path, sound: Path, broken: Path, capsys: pytest.CaptureFixture) -> None:
     assert main([str(broken), str(sound), "--sounds", "dog", "--model", str(demo_model)]) == 1
     assert len(capsys.readouterr().out.splitlines()) == 1
@@ -70,6 +77,9 @@ def test_pipes(demo_model: Path, sound: Path) -> None:
         (["a.wav", "Hi?"], "--model"),
         (["a.wav", "--model", "m"], "nothing is asked"),
         (["a.wav", __file__, "--model", "m"], "nothing is asked"),
+        (["a.wav", "b.wva", "--model", "m"], "b.wva is taken for a file"),
+        (["a.wav", "absent/b", "--model", "m"], "absent/b is taken for a file"),
+        (["a.wav", str(Path(__file__).parent), "--model", "m"], "is taken for a file"),
         (["a.wav", " ", "--model", "m"], "question is empty"),
         (["a.wav", "--sounds", " ,", "--model", "m"], "names no sound"),
         (["-", "-", "--sounds", "dog", "--model", "m"], "read once"),
@@ -84,6 +94,11 @@ def test_command_lines_that_say_too_little(
         parse_arguments(arguments)
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("question", ["Dog?", "Rain/wind?", "Is it rain.mp3 or dog.wav", "有狗叫吗？", "Replay."])
+def test_questions_are_not_taken_for_files(question: str) -> None:
+    assert parse_arguments(["a.wav", question, "--model", "m"]).question == question
 
 
 def test_the_model_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,8 +120,17 @@ def test_a_device_that_is_not_there(demo_model: Path, sound: Path, capsys: pytes
 def test_a_question_that_cannot_be_asked_is_not_the_models_fault(
     demo_model: Path, sound: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    assert main([str(sound), "What does <|eot_id|> mean?", "--model", str(demo_model)]) == 2
+    placeholder = json.loads((demo_model / "processor_config.json").read_text(encoding="utf-8"))["audio_token"]
+    assert main([str(sound), f"What is {placeholder}?", "--model", str(demo_model)]) == 2
     said = capsys.readouterr().err
     assert "cannot answer" in said
-    assert "spells control tokens (<|eot_id|>)" in said
+    assert f"spells {placeholder}" in said
     assert "cannot use the model" not in said
+
+
+def test_a_question_that_spells_control_tokens_is_asked_as_it_stands(
+    demo_model: Path, sound: Path, capsys: pytest.CaptureFixture
+) -> None:
+    question = "What does <|eot_id|> mean?"
+    assert main([str(sound), question, "--json", "--max-new-tokens", "3", "--model", str(demo_model)]) == 0
+    assert json.loads(capsys.readouterr().out)["question"] == question
