@@ -51,7 +51,7 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
         FloatingPointError: the loss is not finite; the message names the step and the clips.
         RuntimeError: a frozen tensor has changed.
     """
-    from recipes.training.data import load_clips, load_questions
+    from recipes.training.data import answers_in, load_clips, load_questions
     from recipes.training.description import describe_data, is_written_by
     from recipes.training.run import claim_output_dir, create_repository, locked, publish
 
@@ -59,6 +59,8 @@ def train(model_options: ModelOptions, data_options: DataOptions, options: Train
     arguments = options.trainer_arguments(bf16=model_options.dtype == "bfloat16")
     train_clips, validation_clips = load_clips(data_options, options.seed)
     questions = load_questions(data_options) if data_options.questions and options.eval_steps else None
+    if options.best_by == "auroc" and len(answers_in(questions)) < 2:
+        raise ValueError(f"best_by auroc needs questions of both answers; {data_options.questions} has one kind alone")
     data = describe_data(train_clips, validation_clips, questions)
     written = [name for name in data["generators"] if name != "rule"]
     if others := [name for name in written if not is_written_by(name, model_options.text_model)]:

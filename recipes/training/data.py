@@ -70,3 +70,8 @@ def load_questions(options: DataOptions) -> Clips:
     clips = Clips(questions, ("question", "answer"), options.audio_dir).without_unreadable("clips of questions")
     logger.info("probe: %d questions on %d clips", clips.num_records, len(clips))
     return clips
+
+
+def answers_in(questions: Clips) -> set[str]:
+    """The answers that occur, in lower case."""
+    return {answer.lower() for index in range(len(questions)) for answer in questions.texts_of(index)["answer"]}

@@ -110,6 +110,13 @@ def test_refuses_before_any_work(arguments, options, message):
         main(arguments(**options))
 
 
+def test_auroc_wants_both_answers(arguments, tmp_path):
+    write_recording(tmp_path / "dog.wav", 0.5, 0)
+    (tmp_path / "questions.csv").write_text("audio,question,answer\ndog.wav,Is there a dog?,yes\n")
+    with pytest.raises(SystemExit, match="best_by auroc needs questions of both answers"):
+        main(arguments(best_by="auroc", questions=tmp_path / "questions.csv"))
+
+
 def test_loss_falls(arguments, tmp_path):
     main(arguments(max_steps=25, per_device_train_batch_size=10, learning_rate=0.02, eval_steps=0, save_steps=0))
     losses = history(tmp_path / "run")
