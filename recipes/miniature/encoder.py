@@ -125,10 +125,12 @@ def render_features(extractor, count: int, path: Path) -> tuple[np.ndarray, np.n
     """Log-mel features and labels over time of the encoder's clips.
 
     The features are (count, mels, frames) in float16, the labels (count, positions, classes). Every second clip
-    mixes classes regardless of scenes, so that the encoder cannot infer one from another.
+    mixes classes regardless of scenes, so that the encoder cannot infer one from another. The features are kept in
+    `path`, with the world's version added to its name.
     """
     from tqdm import tqdm
 
+    path = path.with_stem(f"{path.stem}-v{WORLD_VERSION}")
     labels = np.stack([_labels(draw_clip("encoder", index, scattered=index % 2 == 0)) for index in range(count)])
     if path.is_file():
         features = np.load(path, mmap_mode="r")

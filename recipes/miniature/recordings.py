@@ -44,7 +44,7 @@ def continue_encoder(
             `meta/esc50.csv` is there, else `folder`.
         train_split: recordings to train on.
         test_split: recordings to score tagging on once training is over.
-        seed: decides augmentation.
+        seed: decides augmentation and the weights of the head that tags.
         num_steps: steps; each sees 16 recordings and 16 sound-world clips.
         num_world_clips: how many of the encoder's own clips it goes on with, so that it does not forget them.
 
@@ -70,6 +70,7 @@ def continue_encoder(
     labels = np.repeat(_indicators(tags, classes)[:, None], POSITIONS, axis=1)
     features = np.concatenate([world, windows])
     labels = np.concatenate([np.concatenate([world_labels, padding], axis=2), labels])
+    torch.manual_seed(seed)
     tagger = Tagger(whisper.model.encoder, len(classes))
 
     def loss_of_step(step: int) -> torch.Tensor:

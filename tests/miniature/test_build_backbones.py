@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from recipes.miniature import AUDIO_MODEL
+from recipes.miniature import AUDIO_MODEL, clips, encoder
 from recipes.miniature.build_backbones import main
 from recipes.miniature.captions import write_caption
 from recipes.miniature.dialogues import WORDINGS, draw_chat
@@ -15,9 +15,11 @@ from recipes.miniature.encoder import (
     POSITIONS,
     Tagger,
     build_encoder,
+    build_feature_extractor,
     build_whisper,
     draw_batch,
     mean_average_precision,
+    render_features,
 )
 from recipes.miniature.language import RECIPES, ChatEncoder, build_model, build_tokenizer, chat_loss, train_language
 from recipes.miniature.loop import train
@@ -198,6 +200,36 @@ def test_going_on_with_recordings(tmp_path):
         AutoModel.from_pretrained(path).encoder.state_dict() for path in (AUDIO_MODEL, tmp_path / "whisper")
     )
     assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_recordings_are_gone_on_with_in_another_process_and_other_ones_begin_anew(tmp_path, caplog):
+    def weights(split: str, work: str, seed: int = 0) -> bytes:
+        torch.seed()  # as every process begins
+        options = {"train_split": split, "seed": seed, "num_steps": 1, "num_world_clips": 8}
+        continue_encoder(tmp_path / "esc", tmp_path / "whisper", tmp_path / work, **options)
+        return (tmp_path / "whisper" / "model.safetensors").read_bytes()
+
+    write_recordings(tmp_path / "esc")
+    first = weights("fold1", "shared")
+    assert weights("fold1", "shared") == weights("fold1", "apart") == first
+    assert not caplog.records
+    other = weights("fold2", "shared")
+    assert other == weights("fold2", "other") != first
+    assert weights("fold2", "shared", seed=5) not in (first, other)
+    assert [record.message.endswith("another training, which this one will replace") for record in caplog.records] == [
+        True, True
+    ]  # fmt: skip
+
+
+def test_features_are_those_of_the_world_as_it_is(tmp_path, monkeypatch):
+    def features() -> np.ndarray:
+        return np.array(render_features(build_feature_extractor(), 2, tmp_path / "features.npy")[0])
+
+    first = features()
+    assert np.array_equal(features(), first)
+    for module in (clips, encoder):
+        monkeypatch.setattr(module, "WORLD_VERSION", 0)
+    assert not np.array_equal(features(), first)
 
 
 def test_recordings_without_tags(tmp_path):
