@@ -16,6 +16,7 @@ from recipes.synthesis.quality import named_sounds, usable
 QUESTION = "Is there a sound of {} in the audio?"
 # A yes or a no comes first or not at all.
 SAMPLING = Sampling(temperature=0, max_new_tokens=16)
+VERDICT = re.compile(r"\W*(yes|no)\b(?! (?:(?:and|or) (?:yes|no)|idea|doubt|information)\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -66,5 +67,5 @@ class Judgements:
 
 
 def _verdict(answer: str) -> str:
-    first = re.match(r"\W*(yes|no)\b(?! idea)", answer, re.IGNORECASE)
+    first = VERDICT.match(answer)
     return {"yes": "contradicted", "no": "absent"}[first[1].lower()] if first else "unclear"

@@ -9,15 +9,19 @@ from itertools import groupby
 from typing import Any
 
 QUANTILES = (0.05, 0.5, 0.95)
-# An LLM that answers about itself instead of the audio. "I cannot hear a dog in the audio" is no refusal.
+_LLM = (
+    r"an? (?:large(?:-scale)? )?(?:ai|llm|(?:artificial|virtual|language|text(?:[- ](?:based|only))?)"
+    r"(?: (?:ai|llm|large|language|intelligence|model|assistant|chatbot|program|system))+)\b"
+)
+# An LLM that answers about itself instead of the audio. "I cannot hear a dog in the audio" is no refusal, nor is
+# "Sorry is said by a man" or "As a large truck passes by, a dog barks".
 REFUSAL = re.compile(
-    r"^\W*(?:(?:i'?m|i am) (?:so )?sorry\b|sorry(?=\s*[,.!;:-]|\s+(?:but|i|for)\b|\s*$)|i apologi[sz]e\b"
-    r"|unfortunately,? i\b|(?:as|i'?m|i am) (?:just |only )?an? (?:(?:large|text(?:-\w+)?|virtual|artificial|ai) )*"
-    r"(?:ai|language|model|assistant|intelligence|llm)\b"
+    r"^\W*(?:(?:(?:i'?m|i am) (?:so )?)?sorry\b(?!,?[\"”]| (?:is|was|being|says|said)\b)|i apologi[sz]e\b"
+    rf"|unfortunately,? i\b|as {_LLM}|(?:i'?m|i am) (?:just |only )?{_LLM}"
     r"|(?:i'?m|i am) (?:not able|unable) to\b"
     r"|i (?:can(?:'|no)?t|do(?: not|n't) have the ability to|am not able to) (?:actually |directly |physically )?"
     r"(?:replay|play|listen|access|process|help|assist|comply|fulfil|provide"
-    r"|hear (?:the |any |actual )?(?:audio|sounds?)\b))",
+    r"|hear (?:the |any |actual )?(?:audio|sounds?)\b(?! of\b)))",
     re.IGNORECASE,
 )
 ABSENCE = re.compile(
