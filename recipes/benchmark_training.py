@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     (options,) = parse_options(BenchmarkOptions, description=__doc__, argv=argv)
     from recipes.training.benchmark import format_results, measure
 
-    with errors_as_messages():
+    with errors_as_messages(RuntimeError, resumes="the same command begins anew"):
         output = Path(options.output)
         output.parent.mkdir(parents=True, exist_ok=True)
         if output.is_dir() or not os.access(output.parent, os.W_OK):  # rather now than after all measuring

@@ -119,12 +119,17 @@ class Bench:
 
     Args:
         options: those of `benchmark_training.py`.
+
+    Raises:
+        ValueError: a GPU is asked for, and there is none.
     """
 
     def __init__(self, options: BenchmarkOptions):
         self.options, self.geometry = options, SIZES[options.size]
         device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(device)
+        if self.device.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"device is {device}, and PyTorch finds no GPU here")
         automatic = torch.bfloat16 if self.device.type == "cuda" else torch.float32
         self.dtype = automatic if options.dtype == "auto" else getattr(torch, options.dtype)
         torch.manual_seed(options.seed)

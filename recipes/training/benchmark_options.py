@@ -1,5 +1,6 @@
 """The options of the benchmark of training."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,3 +25,5 @@ class BenchmarkOptions:
         for name in ("responses_per_clip", "clips", "repeats"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0 < self.seconds < math.inf:
+            raise ValueError(f"seconds is {self.seconds}; it must be a number above 0")

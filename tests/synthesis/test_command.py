@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from datasets import load_dataset
 
@@ -181,6 +182,9 @@ def test_the_judge_asks_about_each_absent_sound(tmp_path, base):
         ("None of the sounds is clear.", "unclear"),
         ("Noise of traffic, yes.", "unclear"),
         ("No idea.", "unclear"),
+        ("No doubt about it.", "unclear"),
+        ("No information is given.", "unclear"),
+        ("Yes and no.", "unclear"),
         ("", "unclear"),
     ],
 )
@@ -234,6 +238,12 @@ def test_a_list_of_one_in_a_configuration_needs_no_brackets(tmp_path):
         (["--samples", "positive=1", "positive=2"], "once for each kind"),
         (["--temperature", "-1"], "temperature is -1"),
         (["--temperature", "nan"], "temperature is nan"),
+        (["--device", "foo"], "device string: foo"),
+        pytest.param(
+            ["--device", "cuda"],
+            "device is cuda, and PyTorch finds no GPU here",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
         (["--shard", "4/3"], "PART/PARTS"),
         (["--batch_size", "0"], "--batch_size is 0; it must be at least 1"),
         (["--window", "0"], "--window is 0; it must be at least 1"),

@@ -66,6 +66,28 @@ def test_steps_leave_the_weights(small):
     assert all(torch.equal(*pair) for pair in zip(before, bench.model.parameters(), strict=True))
 
 
-def test_impossible_sizes_are_refused():
-    with pytest.raises(ValueError, match="clips is 0"):
-        BenchmarkOptions(clips=0)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--clips", "0"], "clips is 0; it must be at least 1"),
+        (["--seconds", "nan"], "seconds is nan; it must be a number above 0"),
+        (["--device", "foo"], "device string: foo"),
+        pytest.param(
+            ["--device", "cuda"],
+            "device is cuda, and PyTorch finds no GPU here",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
+    ],
+)
+def test_mistakes_are_named(small, tmp_path, arguments, message):
+    with pytest.raises(SystemExit) as error:
+        main(["--size", "miniature", "--output", str(tmp_path / "results.json"), *arguments])
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("output", ["", "file/results.json"])
+def test_results_that_cannot_be_written_are_not_measured(tmp_path, output, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(benchmark, "SIZES", {})  # measuring would fail
+    with pytest.raises(SystemExit, match=r"(OS|FileExists|NotADirectory)Error.*"):
+        main(["--size", "miniature", "--device", "cpu", "--output", str(tmp_path / output)])

@@ -75,7 +75,7 @@ class TransformersEngine:
             dtype: `auto` is the checkpoint's.
 
         Raises:
-            OSError, ValueError: there is no such model; the message names it.
+            OSError, ValueError: there is no such model or device; the message names it.
         """
         import torch
         from transformers import AutoModelForCausalLM
@@ -83,6 +83,8 @@ class TransformersEngine:
         if device == "auto":
             accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
             device = str(accelerator or "cpu")
+        if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"device is {device}, and PyTorch finds no GPU here")
         model = AutoModelForCausalLM.from_pretrained(text_model, dtype=dtype).to(device).eval()
         fingerprint = fingerprint_of(text_model, model)
         name = f"{Path(text_model).name if Path(text_model).is_dir() else text_model}@{fingerprint[:12]}"
